@@ -1,0 +1,84 @@
+import type { ConnectionState } from '../readiness/connectionState.ts'
+
+/** One user's realisation of one MCP config. `url` is the pre-authenticated MCP URL: a credential. */
+export interface McpInstance {
+  readonly id: string
+  readonly userIdentifier: string
+  readonly configName: string
+  readonly configId: string | undefined
+  /** The pre-authenticated MCP URL of this instance. It is a secret: it does not show when the object is printed. */
+  readonly url: string | undefined
+  /** The MCP URL that takes a session token instead. Not a secret. */
+  readonly mcpServerUrl: string | undefined
+}
+
+/** A short-lived signed token that lets one user's agent use one config. */
+export interface SessionToken {
+  /** Secret: does not show when the object is printed. */
+  readonly token: string
+  readonly expiresAt: Date
+}
+
+/** What `ensureInstance` answers: the instance and, where the backend can, what would otherwise cost round trips. */
+export interface EnsuredInstance {
+  readonly instance: McpInstance
+  /** The auth state, without links; undefined where the backend needs a call of its own for it. */
+  readonly authState?: readonly ConnectionState[] | undefined
+  /** A session token, if every connection is ACTIVE. */
+  readonly sessionToken?: SessionToken | undefined
+  /** What the endpoint answers to `server/discover`, so that the client need not ask. */
+  readonly discoverResult?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** A pushed change of one connected account's status. */
+export interface StatusEvent {
+  /** The position in the stream, for resuming with `lastEventId`. */
+  readonly id: string | undefined
+  readonly userIdentifier: string
+  readonly connectionId: string
+  readonly connectionName: string
+  readonly status: string
+}
+
+export interface BackendCallOptions {
+  /** Aborts the request. */
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * A control plane, as core sees it. Every method throws a `LatchkeyError` and nothing else; none retries a request that
+ * the service may have executed, unless it is idempotent.
+ */
+export interface Backend {
+  /** A short name for messages, such as `gateway`. */
+  readonly name: string
+  /**
+   * What tells this control plane and its credential apart from another one. Caches are keyed by it. Not a secret.
+   */
+  readonly identity: string
+  /** Idempotent: the same user and config give the same instance and URL. */
+  ensureInstance(
+    input: { configName: string; userIdentifier: string },
+    options?: BackendCallOptions,
+  ): Promise<EnsuredInstance>
+  /** With `includeAuthLinks` it has side effects (it mints a fresh link each time): ask once, never poll with it. */
+  getAuthState(
+    instanceId: string,
+    options?: BackendCallOptions & { includeAuthLinks?: boolean },
+  ): Promise<readonly ConnectionState[]>
+  createSessionToken(
+    input: { instance: McpInstance; expirySeconds?: number; tools?: readonly string[] },
+    options?: BackendCallOptions,
+  ): Promise<SessionToken>
+  /**
+   * Pushed status changes of one instance, or undefined where the service has none: the waiter then only polls.
+   * The iterator ends when the stream ends, and throws when it breaks; the waiter opens it again.
+   * `onOpen` is called once the stream is established, so that what happened before it can be asked for.
+   */
+  statusEvents?(
+    instanceId: string,
+    options: { signal: AbortSignal; lastEventId?: string | undefined; onOpen?: () => void },
+  ): AsyncIterable<StatusEvent>
+  /** Closes sockets. Idempotent. */
+  close(): Promise<void>
+}

@@ -1,0 +1,47 @@
+import type { CallToolResult, Tool, ToolAnnotations } from '@modelcontextprotocol/client'
+
+/** A JSON Schema object as the MCP server gave it. */
+export type JsonSchema = Readonly<Tool['inputSchema']>
+
+export interface ToolCallOptions {
+  /** Aborting it cancels the call at the gateway and the upstream. The call then rejects with code `aborted`. */
+  signal?: AbortSignal | undefined
+  /** Milliseconds until the call is given up with code `timeout`. Default 60,000. */
+  timeoutMs?: number | undefined
+}
+
+/** One tool of one user, ready for any framework: a name that every model provider accepts, and a bound call. */
+export interface UserTool {
+  /** Matches `^[A-Za-z0-9_-]{1,64}$`, unique among the user's tools, the same at every call for the same tool. */
+  readonly name: string
+  /** As the MCP endpoint names it. */
+  readonly mcpName: string
+  readonly title: string | undefined
+  readonly description: string
+  readonly inputSchema: JsonSchema
+  readonly outputSchema: JsonSchema | undefined
+  /** Claims of the upstream, not facts. */
+  readonly annotations: ToolAnnotations | undefined
+  /**
+   * Calls the tool once; it is never sent twice. A result with `isError: true` is returned, not thrown.
+   *
+   * @throws {LatchkeyError} `authorization_required` (a connection needs consent; the link is on the error),
+   * `unknown_tool`, `aborted`, `timeout`, `unavailable`, `rejected`.
+   */
+  call(args: Readonly<Record<string, unknown>>, options?: ToolCallOptions): Promise<CallToolResult>
+}
+
+/** What was left out or changed on the way from the endpoint to the framework. */
+export interface ToolReport {
+  /** Tools whose name had to change to be accepted by model providers. */
+  readonly renamed: readonly { readonly mcpName: string; readonly name: string }[]
+  /** Tools left out, and why. */
+  readonly dropped: readonly { readonly mcpName: string; readonly reason: string }[]
+  /** Connections whose tools are missing, as the endpoint says. */
+  readonly unavailable: readonly { readonly connection: string; readonly reason: string }[]
+}
+
+export interface UserTools {
+  readonly tools: readonly UserTool[]
+  readonly report: ToolReport
+}

@@ -1,0 +1,33 @@
+export {
+  accessTokenResponseSchema,
+  authStateSchema,
+  configListSchema,
+  configRequestSchema,
+  configSchema,
+  connectedAccountsRequestSchema,
+  connectedAccountsSchema,
+  connectionAuthStateSchema,
+  connectionToolMappingSchema,
+  ensureInstanceRequestSchema,
+  ensuredInstanceSchema,
+  errorBodySchema,
+  getAuthStateRequestSchema,
+  instanceListSchema,
+  instanceSchema,
+  sessionTokenRequestSchema,
+  sessionTokenSchema,
+  statusEventSchema,
+  userIdentifierSchema,
+} from './schemas.ts'
+export type {
+  WireAuthState,
+  WireConfig,
+  WireConnectionAuthState,
+  WireConnectionToolMapping,
+  WireEnsuredInstance,
+  WireErrorBody,
+  WireInstance,
+  WireSessionToken,
+  WireStatusEvent,
+} from './schemas.ts'
+export { CONNECTED_ACCOUNT_STATUSES, STATUS_EVENT_TYPE, UNAVAILABLE_META_KEY } from './constants.ts'

@@ -1,0 +1,120 @@
+/**
+ * What the gateway deals in. These are our own types; the wire's snake_case names stay in `control/`, the columns in
+ * `store/`.
+ */
+import type { Secret } from './secret.ts'
+
+export type AccountStatus = 'ACTIVE' | 'PENDING_AUTH' | 'PENDING_VERIFICATION' | 'EXPIRED' | 'DISCONNECTED'
+
+/** How one authorizes to a connection's upstream. */
+export type ConnectionAuth =
+  | {
+      readonly type: 'oauth2'
+      /** What to ask for; without it, what the upstream's challenge or metadata names. */
+      readonly scopes?: readonly string[] | undefined
+      /** Where the client is registered in advance; without it the gateway registers dynamically (RFC 7591). */
+      readonly clientId?: string | undefined
+      readonly clientSecret?: Secret | undefined
+    }
+  | {
+      readonly type: 'api_key'
+      /** The header that carries the key. */
+      readonly header: string
+      /** Put before the key, such as `Bearer `. Default: nothing. */
+      readonly prefix?: string | undefined
+    }
+  | { readonly type: 'none' }
+
+/** A service that users can connect: an upstream MCP server plus how one authorizes to it. */
+export interface Connection {
+  readonly id: string
+  /** Its key in the configuration: `^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,31}$`, so that `name__tool` splits in one way. */
+  readonly name: string
+  /** What a person sees; defaults to the name. */
+  readonly displayName: string
+  readonly provider: string
+  readonly mcpServerUrl: string
+  readonly auth: ConnectionAuth
+}
+
+/** Which tools of one connection a config allows; `tools` undefined means all. Names as the upstream gives them. */
+export interface ConnectionToolMapping {
+  readonly connectionId: string
+  readonly tools: readonly string[] | undefined
+}
+
+/** A named template: which connections, and which tools of each, one agent role may use. */
+export interface McpConfig {
+  readonly id: string
+  readonly name: string
+  readonly description: string | undefined
+  /** In the order that the config gives. */
+  readonly mappings: readonly ConnectionToolMapping[]
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+/** One user's realisation of one config. */
+export interface McpInstance {
+  readonly id: string
+  readonly name: string
+  readonly configId: string
+  readonly userIdentifier: string
+  /** With the id and the key, what the URL secret is derived from. Raised to rotate the URL. */
+  readonly urlVersion: number
+  /** Which signing key derives the URL secret. */
+  readonly urlKeyId: string
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly lastUsedAt: Date | undefined
+}
+
+/** One user's credentials for one connection, with a status. The credential itself is sealed, in the store. */
+export interface ConnectedAccount {
+  readonly id: string
+  readonly connectionId: string
+  readonly userIdentifier: string
+  readonly status: AccountStatus
+  /** Raised at every write of the credential. Compare-and-set key. */
+  readonly generation: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+/** What is sealed in the vault for an account. */
+export type Credential =
+  | {
+      readonly type: 'oauth2'
+      readonly accessToken: string
+      readonly refreshToken: string | undefined
+      /** Milliseconds since the epoch; undefined where the server did not say. */
+      readonly expiresAt: number | undefined
+      readonly scope: string | undefined
+      /** The authorization server and the client that the grant belongs to: never used with another (RFC 9700). */
+      readonly issuer: string
+      readonly clientId: string
+      /** The RFC 8707 resource that the grant was made for. */
+      readonly resource: string
+    }
+  | { readonly type: 'api_key'; readonly key: string }
+
+/** A change of one account's status, as told to waiters, caches and replicas. */
+export interface AccountEvent {
+  /** Position in the log; grows. */
+  readonly sequence: number
+  readonly id: string
+  readonly accountId: string
+  readonly userIdentifier: string
+  readonly connectionId: string
+  readonly status: AccountStatus
+  readonly oldStatus: AccountStatus
+  readonly occurredAt: Date
+}
+
+/** A program that may use the control plane. */
+export interface ApiClient {
+  readonly clientId: string
+  readonly clientSecret: Secret
+  /** What the connect page calls the app; defaults to the client id. */
+  readonly displayName: string
+}

@@ -1,0 +1,32 @@
+/**
+ * Why the gateway refused or failed. Stable. Each has one HTTP status (`http/errors.ts`).
+ *
+ * `invalid_request` 400 · `unauthorized` 401 · `forbidden` 403 · `not_found` 404 · `conflict` 409 · `precondition` 400
+ * (the wire's FAILED_PRECONDITION) · `too_large` 413 · `consent_required` (an account must be authorized by its user; not
+ * an HTTP answer by itself) · `upstream_unavailable` 502 · `upstream_invalid` 502 · `configuration` (the process does
+ * not start) · `internal` 500
+ */
+export type GatewayErrorCode =
+  | 'invalid_request'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'precondition'
+  | 'too_large'
+  | 'consent_required'
+  | 'upstream_unavailable'
+  | 'upstream_invalid'
+  | 'configuration'
+  | 'internal'
+
+/** The gateway's one error class. The message is shown to callers and people: plain, and never with a secret in it. */
+export class GatewayError extends Error {
+  readonly code: GatewayErrorCode
+
+  constructor(code: GatewayErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'GatewayError'
+    this.code = code
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The seams between the gateway's rooms. Each interface is implemented in the folder that its comment names, and made
+ * in `gateway.ts`; a room imports these types and never another room's files.
+ */
+import type {
+  AccountEvent,
+  AccountStatus,
+  ConnectedAccount,
+  Connection,
+  Credential,
+  McpConfig,
+  McpInstance,
+} from './domain.ts'
+import type { Secret } from './secret.ts'
+
+/** Milliseconds since the epoch. An option of the gateway, so that tests need not wait. */
+export type Clock = () => number
+
+/** `http/guardedFetch.ts`: the only way out of the gateway. Refuses private addresses, redirects, and oversize answers. */
+export type GuardedFetch = (input: string | URL, init?: GuardedFetchInit) => Promise<Response>
+
+export interface GuardedFetchInit {
+  method?: string
+  headers?: Record<string, string> | Headers
+  body?: string | Uint8Array | URLSearchParams | null
+  signal?: AbortSignal
+  /** Cap on the decoded bytes of the answer. Default 64 KiB (metadata and token answers). */
+  maxBytes?: number
+  /** Until the headers arrive, in milliseconds. Default 15,000. */
+  headersTimeoutMs?: number
+  /** The longest silence within the body, in milliseconds. Default 60,000. */
+  bodyIdleTimeoutMs?: number
+  /** Keeps the sockets of one account's upstream apart from every other's (security T51). */
+  partition?: string
+}
+
+/** `config/registry.ts`: the connections and API clients that the configuration names. */
+export interface Registry {
+  connection(id: string): Connection | undefined
+  connectionByName(name: string): Connection | undefined
+  connections(): readonly Connection[]
+}
+
+/** `keys/keys.ts`: everything that is signed or derived. */
+export interface Keys {
+  /** Which key new URLs are derived with. */
+  readonly currentKeyId: string
+  /** The `lkurl_…` secret of an instance: derived, the same every time, never stored. */
+  urlSecret(instance: Pick<McpInstance, 'id' | 'urlVersion' | 'urlKeyId'>): Secret
+  /** Refuses a forged secret without asking the database. */
+  verifyUrlSecret(value: string): { instanceId: string; urlVersion: number; keyId: string } | undefined
+  signAccessToken(clientId: string): Promise<{ token: Secret; expiresInSeconds: number }>
+  /** The client id, or undefined for any reason that makes the token unusable. */
+  verifyAccessToken(token: string): Promise<string | undefined>
+  signSessionToken(claims: SessionClaims, expirySeconds: number): Promise<{ token: Secret; expiresAt: Date }>
+  /** `audience` is the exact MCP server URL of the config. */
+  verifySessionToken(token: string, audience: string): Promise<SessionClaims | undefined>
+  /** A short keyed digest for CSRF tokens and the like; `purpose` separates the uses. */
+  digest(purpose: string, ...parts: readonly string[]): string
+  jwks(): { keys: readonly Record<string, unknown>[] }
+}
+
+export interface SessionClaims {
+  readonly userIdentifier: string
+  readonly configId: string
+  readonly audience: string
+  readonly connectedAccountIds: readonly string[]
+  /** Narrows to these tools, named as the endpoint lists them. */
+  readonly tools: readonly string[] | undefined
+}
+
+/** `vault/vault.ts`: envelope encryption, AES-256-GCM, bound to where the value is kept. */
+export interface Vault {
+  /** `context` names the place (table, row, column, generation): opening anywhere else fails. */
+  seal(plaintext: string, context: readonly string[]): Uint8Array
+  open(sealed: Uint8Array, context: readonly string[]): string
+}
+
+/** `accounts/accounts.ts`: what an account is, and every change of its status. */
+export interface Accounts {
+  /** One per connection of the config, in the config's order; missing ones are made (PENDING_AUTH, or ACTIVE for `none`). */
+  ensureForConfig(config: McpConfig, userIdentifier: string): Promise<readonly AccountOfConnection[]>
+  get(accountId: string): Promise<ConnectedAccount | undefined>
+  /** Mints a single-use link for this account. The URL is `{publicUrl}/connect/{token}`. */
+  createLink(account: ConnectedAccount): Promise<{ url: Secret; expiresAt: Date }>
+  /** Looks a link token up without using it. */
+  findLink(token: string): Promise<LinkState | undefined>
+  /**
+   * Seals and stores a new credential and makes the account ACTIVE, using up the link, in one transaction.
+   * False if the link was used or had expired meanwhile; then nothing is changed.
+   */
+  activate(linkId: string, credential: Credential): Promise<boolean>
+  /** Writes a refreshed credential if the generation is still the one that was refreshed. */
+  replaceCredential(account: ConnectedAccount, credential: Credential): Promise<ConnectedAccount | undefined>
+  /** The opened credential of an account, with the account as it was read in the same query. */
+  readCredential(accountId: string): Promise<{ account: ConnectedAccount; credential: Credential } | undefined>
+  /** Changes the status if the generation is still this one. Tells everybody. False if somebody was faster. */
+  setStatus(account: ConnectedAccount, status: AccountStatus): Promise<boolean>
+}
+
+export interface AccountOfConnection {
+  readonly connection: Connection
+  readonly account: ConnectedAccount
+}
+
+export interface LinkState {
+  readonly id: string
+  readonly account: ConnectedAccount
+  readonly connection: Connection
+  readonly state: 'open' | 'used' | 'expired'
+  readonly expiresAt: Date
+}
+
+/** `accounts/credentials.ts`: the headers that a call to an upstream needs. */
+export interface Credentials {
+  /**
+   * Refreshes first if that is due, once for all concurrent callers.
+   * Throws GatewayError `consent_required` if only the user can help (not ACTIVE, grant gone; the status is then already
+   * EXPIRED and told), `upstream_unavailable` if the authorization server fails for the moment.
+   */
+  headersFor(connection: Connection, account: ConnectedAccount): Promise<OpenedCredential>
+  /**
+   * The upstream answered 401 to the credential of this generation. Refreshes once and gives the new one; where that is
+   * not possible, makes the account EXPIRED and throws `consent_required`.
+   */
+  afterRefusal(connection: Connection, account: ConnectedAccount, refused: OpenedCredential): Promise<OpenedCredential>
+}
+
+export interface OpenedCredential {
+  readonly generation: number
+  /** Header name → value, for the upstream only. Never log. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** `oauth/oauth.ts`: the protocol, without knowing of accounts or pages. */
+export interface OAuth {
+  /** Discovers, registers where needed, and builds the authorization URL (PKCE S256, `resource`, `state`). */
+  begin(connection: Connection): Promise<AuthorizationAttempt>
+  /**
+   * Validates the callback (state, `iss`, error) and redeems the code, once.
+   * Throws GatewayError `forbidden` with a plain reason for the page (such as: consent was declined).
+   */
+  complete(
+    connection: Connection,
+    attempt: AuthorizationAttempt,
+    callbackUrl: URL,
+  ): Promise<Credential & { type: 'oauth2' }>
+  /**
+   * Throws GatewayError `consent_required` when the server says `invalid_grant`, or there is no refresh token;
+   * `upstream_unavailable` for everything that may pass.
+   */
+  refresh(connection: Connection, credential: Credential & { type: 'oauth2' }): Promise<Credential & { type: 'oauth2' }>
+}
+
+/** All that `complete` needs later. Plain data; holds secrets, so it is kept sealed. */
+export interface AuthorizationAttempt {
+  readonly authorizationUrl: string
+  readonly state: string
+  readonly codeVerifier: string
+  readonly issuer: string
+  readonly clientId: string
+  readonly resource: string
+  readonly redirectUri: string
+}
+
+/** `events/eventLog.ts`: status changes, in order, pushed and resumable. */
+export interface EventLog {
+  /** Called with each event after it is committed, on every replica. Returns the unsubscriber. */
+  subscribe(listener: (event: AccountEvent) => void): () => void
+  /** Events after this position for one user, oldest first. */
+  after(sequence: number, userIdentifier: string): Promise<readonly AccountEvent[]>
+  latestSequence(): Promise<number>
+}
+
+/** `accounts/instances.ts`. */
+export interface Instances {
+  /** Idempotent, also when called a thousand times at once. */
+  ensure(config: McpConfig, userIdentifier: string, name?: string): Promise<McpInstance>
+  get(id: string): Promise<McpInstance | undefined>
+  /** `{publicUrl}/mcp/{url secret}`. */
+  url(instance: McpInstance): Secret
+}
+
+/** `control/configs.ts`. */
+export interface Configs {
+  get(id: string): Promise<McpConfig | undefined>
+  getByName(name: string): Promise<McpConfig | undefined>
+  /** `{publicUrl}/mcp/{config id}`: takes a session token. Not a secret. */
+  mcpServerUrl(config: Pick<McpConfig, 'id'>): string
+}
+
+/** `mcp/endpoint.ts`. */
+export interface McpEndpoint {
+  /** Everything under `/mcp/:endpoint`. */
+  handle(request: Request, endpoint: string, log: RequestLog): Promise<Response>
+  /** What the endpoint answers to `server/discover`; the same for everybody. */
+  discoverResult(): Record<string, unknown>
+  close(): Promise<void>
+}
+
+/** Fields that a handler adds to the one log line of its request. Never a secret: no path, no link, no body. */
+export interface RequestLog {
+  set(field: string, value: string | number | boolean | undefined): void
+}
