@@ -1,0 +1,36 @@
+/** `npm run bench [-- --only NAME] [-- --json FILE]`: measures, prints a table, and writes the figures as JSON. */
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import type { Benchmark, Figures } from './benchmark.ts'
+import { isolation } from './isolation.ts'
+import { readiness } from './readiness.ts'
+import { relay } from './relay/relay.ts'
+import { tools } from './tools.ts'
+
+const benchmarks: readonly Benchmark[] = [readiness, tools, relay, isolation]
+
+const { values } = parseArgs({ options: { only: { type: 'string', multiple: true }, json: { type: 'string' } } })
+const wanted = values.only ?? benchmarks.map(({ name }) => name)
+const unknown = wanted.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name))
+if (unknown.length > 0) {
+  console.error(`Unknown: ${unknown.join(', ')}. Known: ${benchmarks.map(({ name }) => name).join(', ')}.`)
+  process.exit(2)
+}
+
+const figures: Figures = {}
+for (const benchmark of benchmarks.filter(({ name }) => wanted.includes(name))) {
+  console.log(`\n${benchmark.name}: ${benchmark.title}`)
+  const measured = await benchmark.run((line) => console.log(`  ${line}`))
+  printTable(measured)
+  Object.assign(figures, measured)
+}
+if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(figures, null, 2)}\n`)
+
+function printTable(rows: Figures): void {
+  const width = Math.max(...Object.keys(rows).map((name) => name.length))
+  for (const [name, value] of Object.entries(rows)) console.log(`  ${name.padEnd(width)}  ${format(value)}`)
+}
+
+function format(value: number): string {
+  return (Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 2 : 1)).padStart(10)
+}

@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { routePath } from 'hono/route'
+import { GatewayError } from '../errors.ts'
+import type { Clock, McpEndpoint } from '../services.ts'
+import { errorResponse } from './errorResponse.ts'
+import { createHostGuard } from './hostGuard.ts'
+import { createRequestLog, type LogSink } from './requestLog.ts'
+
+export interface AppOptions {
+  readonly publicUrl: URL
+  readonly control: Hono
+  readonly connect: Hono
+  readonly mcp: McpEndpoint
+  readonly isHealthy: () => Promise<boolean>
+  readonly log: LogSink
+  readonly clock: Clock
+}
+
+/**
+ * Every route of the gateway:
+ *
+ * | path | for | room |
+ * |---|---|---|
+ * | `GET /health` | is the process up and its store in reach | here |
+ * | `POST /oauth/token`, `GET /keys` | the app's access token, our public keys | `control/` |
+ * | `/api/v1/…` | the control plane: configs, instances, auth state, session tokens, events | `control/` |
+ * | `GET, POST /connect/:token` and what is below it | the page that an authentication link opens | `connect/` |
+ * | `GET /oauth/callback` | the provider's answer | `connect/` |
+ * | `/mcp/:endpoint` | MCP clients | `mcp/` |
+ */
+export function createApp({ publicUrl, control, connect, mcp, isHealthy, log, clock }: AppOptions): Hono {
+  const app = new Hono()
+  app.use(logRequests(log, clock))
+  app.use(createHostGuard(publicUrl))
+  app.get('/health', async (context) =>
+    (await isHealthy()) ? context.json({ status: 'ok' }) : context.json({ status: 'unavailable' }, 503),
+  )
+  app.route('/', control)
+  app.route('/', connect)
+  app.all('/mcp/:endpoint', (context) => mcp.handle(context.req.raw, context.req.param('endpoint'), requestLogOf(context)))
+  app.notFound((context) => errorResponse(context, new GatewayError('not_found', 'There is nothing here.')))
+  app.onError((error, context) => {
+    requestLogOf(context).set('error', error instanceof GatewayError ? error.code : error.name)
+    return errorResponse(context, error)
+  })
+  return app
+}
+
+const logs = new WeakMap<Request, ReturnType<typeof createRequestLog>>()
+
+function requestLogOf(context: Context): ReturnType<typeof createRequestLog> {
+  const existing = logs.get(context.req.raw)
+  if (existing) return existing
+  const created = createRequestLog()
+  logs.set(context.req.raw, created)
+  return created
+}
+
+function logRequests(log: LogSink, clock: Clock): MiddlewareHandler {
+  return async (context, next) => {
+    const started = performance.now()
+    const requestLog = requestLogOf(context)
+    await next()
+    log({
+      time: new Date(clock()).toISOString(),
+      level: context.res.status >= 500 ? 'error' : 'info',
+      message: 'request',
+      requestId: randomUUID(),
+      method: context.req.method,
+      // The pattern and not the path: paths hold URL secrets and link tokens.
+      route: routePath(context, -1),
+      status: context.res.status,
+      durationMs: Math.round((performance.now() - started) * 100) / 100,
+      ...requestLog.fields,
+    })
+  }
+}
