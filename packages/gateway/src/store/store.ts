@@ -1,0 +1,188 @@
+/**
+ * The contract of the gateway's state. Two rules hold for every implementation:
+ *
+ * - what is kept about a user is written under that user: every statement that changes a user's row names the user;
+ * - no secret lies open: tokens and states come in as SHA-256 digests, credentials and attempts sealed by the vault.
+ *
+ * Times are `Date`s that the caller gives (there is one clock, and it is not the database's).
+ */
+import type {
+  AccountEvent,
+  AccountStatus,
+  ConnectedAccount,
+  ConnectionToolMapping,
+  McpConfig,
+  McpInstance,
+} from '../domain.ts'
+
+/** Everything that the gateway remembers. */
+export interface Store {
+  readonly connections: ConnectionStore
+  readonly configs: ConfigStore
+  readonly instances: InstanceStore
+  readonly accounts: AccountStore
+  readonly links: LinkStore
+  readonly flows: FlowStore
+  readonly registrations: RegistrationStore
+  readonly events: EventStore
+  readonly settings: SettingStore
+  /**
+   * All or nothing. Within `work` use only the store that it is given: the outer one waits for the transaction to end,
+   * and would wait for ever. Transactions that write do not interleave.
+   */
+  transaction<T>(work: (store: Store) => Promise<T>): Promise<T>
+  /** Forgets links and flows that expired before this time. */
+  forgetExpired(before: Date): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ConnectionStore {
+  /** The id that belongs to a connection's name: this one, or the one that the name already has. */
+  ensure(connection: { id: string; name: string; createdAt: Date }): Promise<string>
+}
+
+export interface ConfigStore {
+  get(id: string): Promise<McpConfig | undefined>
+  getByName(name: string): Promise<McpConfig | undefined>
+  /** False if the name is taken. */
+  insert(config: McpConfig): Promise<boolean>
+  /** Replaces the description and the mappings. False if there is no such config. */
+  update(id: string, change: ConfigChange): Promise<boolean>
+  /** By name; at most `limit`. */
+  list(query: ConfigQuery): Promise<readonly McpConfig[]>
+  count(query: ConfigFilter): Promise<number>
+}
+
+export interface ConfigChange {
+  readonly description: string | undefined
+  readonly mappings: readonly ConnectionToolMapping[]
+  readonly updatedAt: Date
+}
+
+export interface ConfigFilter {
+  readonly id?: string | undefined
+  /** The beginning of the name, in any case (of ASCII letters). */
+  readonly namePrefix?: string | undefined
+  /** Somewhere in the name or the description, in any case (of ASCII letters). */
+  readonly search?: string | undefined
+}
+
+export interface ConfigQuery extends ConfigFilter {
+  /** Names after this one only. */
+  readonly afterName?: string | undefined
+  readonly limit: number
+}
+
+export interface InstanceStore {
+  get(id: string): Promise<McpInstance | undefined>
+  find(configId: string, userIdentifier: string): Promise<McpInstance | undefined>
+  /** Keeps this one, unless the user has one of this config already; gives the one that is kept. */
+  ensure(instance: McpInstance): Promise<McpInstance>
+}
+
+/** An account, and whether a credential lies sealed beside it. */
+export interface StoredAccount extends ConnectedAccount {
+  readonly hasCredential: boolean
+}
+
+export interface AccountStore {
+  get(id: string): Promise<StoredAccount | undefined>
+  listForUser(userIdentifier: string, connectionIds: readonly string[]): Promise<readonly StoredAccount[]>
+  /** Keeps those whose user has no account of that connection yet. */
+  insertMissing(accounts: readonly ConnectedAccount[]): Promise<void>
+  readCredential(id: string): Promise<{ account: StoredAccount; sealed: Uint8Array } | undefined>
+  /** Compare-and-set on the generation, which stays as it is. False if the row is not of this generation any more. */
+  setStatus(key: AccountKey, status: AccountStatus, at: Date): Promise<boolean>
+  /** Compare-and-set on the generation, which is raised by one. False if the row is not of this generation any more. */
+  setCredential(key: AccountKey, change: CredentialChange): Promise<boolean>
+}
+
+export interface AccountKey {
+  readonly id: string
+  readonly userIdentifier: string
+  readonly generation: number
+}
+
+export interface CredentialChange {
+  readonly sealed: Uint8Array
+  readonly status: AccountStatus
+  readonly at: Date
+}
+
+/** A link that a user opens to connect an account. The token itself is never kept. */
+export interface AuthLink {
+  readonly id: string
+  readonly accountId: string
+  /** SHA-256 of the token, in hex. */
+  readonly tokenHash: string
+  readonly createdAt: Date
+  readonly expiresAt: Date
+  readonly usedAt: Date | undefined
+}
+
+export interface LinkStore {
+  insert(link: Omit<AuthLink, 'usedAt'>): Promise<void>
+  get(id: string): Promise<AuthLink | undefined>
+  findByTokenHash(tokenHash: string): Promise<AuthLink | undefined>
+  /** True exactly once, and only before it expires. */
+  consume(id: string, at: Date): Promise<boolean>
+}
+
+/** One attempt to authorize at a provider, from the redirect to the callback. */
+export interface AuthFlow {
+  /** SHA-256 of the OAuth `state`, in hex. */
+  readonly stateHash: string
+  readonly linkId: string
+  readonly accountId: string
+  /** The `AuthorizationAttempt`, sealed by the vault. */
+  readonly sealedAttempt: Uint8Array
+  /** SHA-256 of the cookie that binds the attempt to the browser that began it, in hex. */
+  readonly browserHash: string
+  readonly expiresAt: Date
+  readonly consumed: boolean
+}
+
+export interface FlowStore {
+  create(flow: Omit<AuthFlow, 'consumed'>): Promise<void>
+  /** Also finds flows that are consumed or expired, so that the page can say which. */
+  find(stateHash: string): Promise<AuthFlow | undefined>
+  /** True exactly once, however many ask at the same time. Does not look at the expiry: `find` gives it. */
+  consume(stateHash: string): Promise<boolean>
+}
+
+/** What a client registration belongs to. */
+export interface RegistrationKey {
+  readonly issuer: string
+  readonly redirectUri: string
+}
+
+export interface Registration {
+  readonly clientId: string
+  readonly sealedClientSecret?: Uint8Array | undefined
+  /** What the server answered, without its secrets. Plain JSON. */
+  readonly metadata: Readonly<Record<string, unknown>>
+}
+
+export interface RegistrationStore {
+  get(key: RegistrationKey): Promise<Registration | undefined>
+  /** The first writer wins; gives the winner's. */
+  put(key: RegistrationKey, registration: Registration): Promise<Registration>
+  /** Forgets a registration that the server does not know any more, unless it has been replaced meanwhile. */
+  remove(key: RegistrationKey, clientId: string): Promise<void>
+}
+
+export interface EventStore {
+  /** Gives the event its place in the log. */
+  append(event: Omit<AccountEvent, 'sequence'>): Promise<AccountEvent>
+  /** One user's events after this place, oldest first. */
+  after(sequence: number, userIdentifier: string, limit: number): Promise<readonly AccountEvent[]>
+  /** 0 while there is none. */
+  latestSequence(): Promise<number>
+}
+
+/** Small values about the store itself, such as the vault's canaries. */
+export interface SettingStore {
+  /** The first writer wins; gives the winner's value. */
+  putIfAbsent(name: string, value: Uint8Array): Promise<Uint8Array>
+  list(prefix: string): Promise<readonly { name: string; value: Uint8Array }[]>
+}
