@@ -1,1 +1,2 @@
-export {}
+export { createUserTools, type UserToolsForLangChainOptions } from './createUserTools.ts'
+export { getUserTools, type GetUserToolsOptions } from './getUserTools.ts'

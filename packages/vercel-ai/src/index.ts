@@ -1,1 +1,2 @@
-export {}
+export { createUserTools, type UserToolsForAiSdkOptions } from './createUserTools.ts'
+export { getUserTools, type GetUserToolsOptions } from './getUserTools.ts'

@@ -1,0 +1,37 @@
+import type { DynamicStructuredTool } from '@langchain/core/tools'
+import type { Latchkey, UserToolsOptions } from '@latchkey/core'
+
+import { toTool } from './toTool.ts'
+
+/** How one user's tools are got and called. */
+export interface UserToolsForLangChainOptions extends UserToolsOptions {
+  /** Milliseconds until one tool call is given up and reaches the model as an error. Default 60,000. */
+  toolTimeoutMs?: number | undefined
+}
+
+/**
+ * Makes the function that gives one user's tools, for an app that shares one Latchkey among all its users.
+ *
+ * A tool never throws what the model can be told: a failed call becomes a `ToolMessage` with `status: 'error'`. If a
+ * connection needs the user's consent in the middle of a run, the message says which one (without the link), its
+ * `artifact` is the `LatchkeyError` with the links, and `onAuthorizationRequired` is called. An aborted call throws.
+ * The `artifact` of a call that succeeded is the MCP result, `structuredContent` included.
+ *
+ * @param latchkey - Made by `createLatchkey` of `@latchkey/core`.
+ * @returns `(userIdentifier, options?) => Promise<DynamicStructuredTool[]>`. It throws what `latchkey.userTools` throws:
+ * a `LatchkeyError` with code `authorization_required`, `authorization_timeout`, `authorization_failed`, `aborted`,
+ * `timeout`, `unknown_config`, `invalid_user_identifier`, `unauthorized`, `unavailable`, `invalid_response`,
+ * `not_ready` or `rejected`.
+ *
+ * @example
+ * const userTools = createUserTools(createLatchkey({ config: 'email-agent' }))
+ * const agent = createAgent({ model, tools: await userTools('user_123') })
+ */
+export function createUserTools(
+  latchkey: Pick<Latchkey, 'userTools'>,
+): (userIdentifier: string, options?: UserToolsForLangChainOptions) => Promise<DynamicStructuredTool[]> {
+  return async (userIdentifier, options = {}) => {
+    const { tools } = await latchkey.userTools(userIdentifier, options)
+    return tools.map((userTool) => toTool(userTool, options))
+  }
+}

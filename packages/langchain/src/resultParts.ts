@@ -1,0 +1,73 @@
+import { isDeepStrictEqual } from 'node:util'
+
+import type { UserTool } from '@latchkey/core'
+
+/** What an MCP tool answers. */
+export type ToolResult = Awaited<ReturnType<UserTool['call']>>
+
+export interface TextPart {
+  readonly type: 'text'
+  readonly text: string
+}
+
+export interface MediaPart {
+  readonly type: 'media'
+  readonly mimeType: string
+  /** Base64. */
+  readonly data: string
+  readonly name: string
+}
+
+/** A tool result's content in the two kinds that models take. */
+export type ResultPart = TextPart | MediaPart
+
+type Block = ToolResult['content'][number]
+
+/** Structured content that no text repeats is added as JSON, so that the model sees it exactly once. */
+export function resultParts({ content, structuredContent }: ToolResult): ResultPart[] {
+  const parts = content.map(toPart)
+  if (structuredContent === undefined || parts.some((part) => isJsonOf(part, structuredContent))) return parts
+  return [...parts, text(JSON.stringify(structuredContent))]
+}
+
+function toPart(block: Block): ResultPart {
+  switch (block.type) {
+    case 'text':
+      return text(block.text)
+    case 'image':
+    case 'audio':
+      return { type: 'media', mimeType: block.mimeType, data: block.data, name: block.type }
+    case 'resource':
+      return fromResource(block.resource)
+    case 'resource_link':
+      return text(describeLink(block))
+    default:
+      // A kind that a later protocol version adds.
+      return text(JSON.stringify(block))
+  }
+}
+
+function fromResource(resource: Extract<Block, { type: 'resource' }>['resource']): ResultPart {
+  if ('text' in resource) return text(`Resource ${resource.uri}:\n${resource.text}`)
+  const { uri, blob: data, mimeType = 'application/octet-stream' } = resource
+  return { type: 'media', mimeType, data, name: uri.split('/').at(-1) || uri }
+}
+
+/** Described, not attached: the URI is the MCP server's, and a provider that fetched it would find nothing there. */
+function describeLink({ title, name, uri, mimeType, description }: Extract<Block, { type: 'resource_link' }>): string {
+  const details = [mimeType, description].filter((detail) => detail !== undefined).join(', ')
+  return `Resource link: [${title ?? name}](${uri})${details === '' ? '' : ` (${details})`}`
+}
+
+function isJsonOf(part: ResultPart, value: unknown): boolean {
+  if (part.type !== 'text') return false
+  try {
+    return isDeepStrictEqual(JSON.parse(part.text), value)
+  } catch {
+    return false
+  }
+}
+
+function text(value: string): TextPart {
+  return { type: 'text', text: value }
+}

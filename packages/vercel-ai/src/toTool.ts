@@ -1,0 +1,48 @@
+import { LatchkeyError, type UserTool } from '@latchkey/core'
+import { dynamicTool, jsonSchema, type JSONSchema7, type Tool } from 'ai'
+
+import { toModelOutput } from './content.ts'
+import type { UserToolsForAiSdkOptions } from './createUserTools.ts'
+import { resultParts, type ToolResult } from './resultParts.ts'
+
+type CallOptions = Pick<UserToolsForAiSdkOptions, 'toolTimeoutMs' | 'onAuthorizationRequired'>
+type Arguments = Record<string, unknown>
+
+export function toTool(userTool: UserTool, options: CallOptions = {}): Tool {
+  const { mcpName, title, description, inputSchema, annotations } = userTool
+  return dynamicTool({
+    description,
+    metadata: JSON.parse(JSON.stringify({ mcpName, title, annotations })),
+    inputSchema: jsonSchema(inputSchema as JSONSchema7, { validate: isObject }),
+    execute: (args, { abortSignal }) => call(userTool, args as Arguments, abortSignal, options),
+    toModelOutput: ({ output }) => toModelOutput(output as ToolResult),
+  })
+}
+
+/** The upstream checks the arguments; its schema is not ours to compile, and may be made to hang whoever does. */
+function isObject(value: unknown) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? { success: true as const, value }
+    : { success: false as const, error: new TypeError('The arguments of a tool are a JSON object.') }
+}
+
+async function call(
+  userTool: UserTool,
+  args: Arguments,
+  signal: AbortSignal | undefined,
+  { toolTimeoutMs, onAuthorizationRequired }: CallOptions,
+): Promise<ToolResult> {
+  const result = await userTool.call(args, { signal, timeoutMs: toolTimeoutMs }).catch(async (error: unknown) => {
+    const isConsent = error instanceof LatchkeyError && error.code === 'authorization_required'
+    if (isConsent) await onAuthorizationRequired?.(error.connections)
+    throw error
+  })
+  // Thrown, because the AI SDK hands a returned `isError` to the model as success.
+  if (result.isError === true) throw new Error(reason(result), { cause: result })
+  return result
+}
+
+function reason(result: ToolResult): string {
+  const words = resultParts(result).flatMap((part) => (part.type === 'text' ? [part.text] : []))
+  return words.join('\n') || 'The tool failed without giving a reason.'
+}

@@ -1,0 +1,242 @@
+import { LatchkeyError, createLatchkey, type Backend, type ConnectionState, type Latchkey } from '@latchkey/core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+import {
+  ARCHIVE,
+  AUDIO,
+  ECHO_TOOLS,
+  ERAS,
+  IMAGE,
+  PDF,
+  startAdapterServer,
+  type AdapterServer,
+} from './adapterServer.ts'
+
+/** What a tool call came to, for the model and for the app. */
+export interface Outcome {
+  readonly status: 'success' | 'error'
+  /** The words that the model is given. */
+  readonly text: string
+  /** What else the model is given. */
+  readonly media: readonly { readonly mimeType: string; readonly data: string }[]
+  /** What the app is given: the MCP result, or the error. */
+  readonly value: unknown
+}
+
+export interface AdapterOptions {
+  toolTimeoutMs?: number
+  onAuthorizationRequired?: (connections: readonly ConnectionState[]) => void
+}
+
+export interface LoadedTool {
+  readonly description: string
+  readonly inputSchema: unknown
+  /** Calls the tool as the framework does. It rejects where the framework's run ends, as it does on abort. */
+  call(args: Record<string, unknown>, signal?: AbortSignal): Promise<Outcome>
+}
+
+export interface AgentRun {
+  /** The names of the tools that the model was offered. */
+  readonly offered: readonly string[]
+  /** The tool's result as the model was given it. */
+  readonly toolResult: string
+  readonly answer: string
+}
+
+export interface AdapterUnderTest {
+  load(latchkey: Latchkey, userIdentifier: string, options?: AdapterOptions): Promise<Map<string, LoadedTool>>
+  /** The framework's own ways to run a scripted model that calls one tool once and then answers with its result. */
+  readonly agents: Record<
+    string,
+    (input: {
+      latchkey: Latchkey
+      userIdentifier: string
+      tool: string
+      args: Record<string, unknown>
+    }) => Promise<AgentRun>
+  >
+}
+
+/** The behaviour that every adapter shares, over a real MCP server of either era. */
+export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
+  describe.each(ERAS)(`${name} on an MCP server of %s`, (era) => {
+    let server: AdapterServer
+    let latchkey: Latchkey
+
+    beforeAll(async () => {
+      server = await startAdapterServer(era)
+      latchkey = createLatchkey({ backend: connectedBackend(server), config: 'adapter-test' })
+    })
+    afterAll(async () => {
+      await latchkey.close()
+      await server.close()
+    })
+
+    const toolOf = async (user: string, tool: string, options?: AdapterOptions) => {
+      const loaded = (await adapter.load(latchkey, user, options)).get(tool)
+      if (loaded === undefined) throw new Error(`${user} has no tool ${tool}`)
+      return loaded
+    }
+
+    it('gives every tool a name of its own that every model provider accepts', async () => {
+      const names = [...(await adapter.load(latchkey, 'ann')).keys()]
+      expect(names).toHaveLength(ECHO_TOOLS.length + 6)
+      for (const toolName of names) expect(toolName).toMatch(/^[A-Za-z0-9_-]{1,64}$/)
+      expect(names).toEqual([...(await adapter.load(latchkey, 'bob')).keys()])
+    })
+
+    it('reaches the tool that a changed name stands for', async () => {
+      const tools = [...(await adapter.load(latchkey, 'ann')).values()].filter((tool) =>
+        tool.description.includes(' as '),
+      )
+      const reached = await Promise.all(
+        tools.map(async (tool) => {
+          const { text } = await tool.call({ word: 'hello' })
+          expect(tool.description).toBe(`Says who you are, as ${text.slice(0, text.indexOf(' of ann: hello'))}`)
+          return text
+        }),
+      )
+      expect(reached).toEqual(ECHO_TOOLS.map((tool) => `${tool} of ann: hello`))
+    })
+
+    it('offers the input schema as the server gives it', async () => {
+      const { inputSchema } = await toolOf('ann', 'echo')
+      expect(inputSchema).toEqual({ type: 'object', properties: { word: { type: 'string' } }, required: ['word'] })
+    })
+
+    it('gives the model every kind of content', async () => {
+      const { status, text, media } = await (await toolOf('ann', 'everything')).call({})
+      expect(status).toBe('success')
+      for (const words of ['some words', 'note://1', 'a note', 'Offsite', 'mail://7', 'message/rfc822', 'the mail']) {
+        expect(text).toContain(words)
+      }
+      expect(media).toContainEqual({ mimeType: 'image/png', data: IMAGE })
+      expect(media).toContainEqual({ mimeType: 'audio/wav', data: AUDIO })
+      expect(media).toContainEqual({ mimeType: 'application/pdf', data: PDF })
+    })
+
+    it('tells the model of a file that the framework may have no way to show', async () => {
+      const { text, media, value } = await (await toolOf('ann', 'everything')).call({})
+      const isAttached = media.some(({ data }) => data === ARCHIVE)
+      expect(isAttached || text.includes('all.zip')).toBe(true)
+      expect(JSON.stringify(value)).toContain(ARCHIVE)
+    })
+
+    it('gives the model structured content once when the server repeats it as text', async () => {
+      const { text, value } = await (await toolOf('ann', 'repeated')).call({})
+      expect(text).toBe('{ "mails": 3 }')
+      expect(value).toMatchObject({ structuredContent: { mails: 3 } })
+    })
+
+    it('gives the model structured content when the text says something else', async () => {
+      const { text, value } = await (await toolOf('ann', 'structured')).call({})
+      expect(text).toBe('three mails\n{"mails":3}')
+      expect(value).toMatchObject({ structuredContent: { mails: 3 } })
+    })
+
+    it("gives the model the tool's own error as an error", async () => {
+      const { status, text } = await (await toolOf('ann', 'fail')).call({})
+      expect({ status, text }).toEqual({ status: 'error', text: 'the mailbox is locked' })
+    })
+
+    it('cancels the call at the server when it is aborted', async () => {
+      const tool = await toolOf('abe', 'hang')
+      const controller = new AbortController()
+      const [hanging, cancelled] = [server.hanging('abe'), server.cancelled('abe')]
+      const call = tool.call({}, controller.signal)
+      await hanging
+      controller.abort()
+      await expect(call).rejects.toThrow()
+      await cancelled
+    })
+
+    it('gives the model an error and cancels the call at the server when the tool takes too long', async () => {
+      const tool = await toolOf('tim', 'hang', { toolTimeoutMs: 200 })
+      const cancelled = server.cancelled('tim')
+      const { status, value } = await tool.call({})
+      expect(status).toBe('error')
+      expect(value).toBeInstanceOf(LatchkeyError)
+      expect(value).toMatchObject({ code: 'timeout' })
+      await cancelled
+    })
+
+    it('gives the app the link and the model only words when consent is needed in the middle of a run', async () => {
+      const asked: (readonly ConnectionState[])[] = []
+      const tool = await toolOf('ann', 'consent', { onAuthorizationRequired: (connections) => asked.push(connections) })
+      const { status, text, value } = await tool.call({})
+      expect(status).toBe('error')
+      expect(text).toMatch(/authoriz/i)
+      expect(text).not.toContain('secret-link')
+      expect(JSON.stringify(value)).not.toContain('secret-link')
+      expect(value).toBeInstanceOf(LatchkeyError)
+      const { code, connections } = value as LatchkeyError
+      expect(code).toBe('authorization_required')
+      expect(connections.map((connection) => connection.authenticationLink)).toEqual([server.linkFor('ann')])
+      expect(asked).toEqual([connections])
+    })
+
+    it("gives each user that user's results and no other's when many call at once", async () => {
+      const users = Array.from({ length: 8 }, (_, index) => `user-${index}`)
+      const calls = Array.from({ length: 80 }, (_, index) => ({ user: users[index % 8] ?? '', word: `word-${index}` }))
+      const answers = await Promise.all(
+        calls.map(async ({ user, word }) => (await (await toolOf(user, 'echo')).call({ word })).text),
+      )
+      expect(answers).toEqual(calls.map(({ user, word }) => `echo of ${user}: ${word}`))
+      for (const user of users) expect(server.callCount(user, 'echo')).toBe(10)
+    })
+
+    describe.each(Object.entries(adapter.agents))('in %s', (_, run) => {
+      it('calls the tool once and gives the model its result', async () => {
+        const userIdentifier = `agent-${crypto.randomUUID()}`
+        const { offered, toolResult, answer } = await run({
+          latchkey,
+          userIdentifier,
+          tool: 'echo',
+          args: { word: 'offsite' },
+        })
+        expect(offered).toEqual([...(await adapter.load(latchkey, userIdentifier)).keys()])
+        expect(toolResult).toContain(`echo of ${userIdentifier}: offsite`)
+        expect(answer).toContain(`echo of ${userIdentifier}: offsite`)
+        expect(server.callCount(userIdentifier, 'echo')).toBe(1)
+      })
+
+      it('goes on, and the model learns why, when the tool fails', async () => {
+        const { answer } = await run({ latchkey, userIdentifier: 'ann', tool: 'fail', args: {} })
+        expect(answer).toContain('the mailbox is locked')
+      })
+
+      it('goes on without the link when consent is needed', async () => {
+        const { toolResult, answer } = await run({ latchkey, userIdentifier: 'ann', tool: 'consent', args: {} })
+        expect(answer).toMatch(/authoriz/i)
+        expect(toolResult + answer).not.toContain('secret-link')
+      })
+    })
+  })
+}
+
+/** A control plane on which every user has connected everything. */
+function connectedBackend(server: AdapterServer): Backend {
+  const tokenOf = (userIdentifier: string) => ({
+    token: server.tokenFor(userIdentifier),
+    expiresAt: new Date(Date.now() + 3_600_000),
+  })
+  return {
+    name: 'adapter-test',
+    identity: `adapter-test ${server.urlFor('')}`,
+    ensureInstance: async ({ configName, userIdentifier }) => ({
+      instance: {
+        id: `instance of ${userIdentifier}`,
+        userIdentifier,
+        configName,
+        configId: undefined,
+        url: undefined,
+        mcpServerUrl: server.urlFor(userIdentifier),
+      },
+      authState: [],
+      sessionToken: tokenOf(userIdentifier),
+    }),
+    getAuthState: async () => [],
+    createSessionToken: async ({ instance }) => tokenOf(instance.userIdentifier),
+    close: async () => undefined,
+  }
+}

@@ -1,0 +1,146 @@
+import { createUserTools as createLangChainTools } from '@latchkey/langchain'
+import { createUserTools as createAiSdkTools } from '@latchkey/vercel-ai'
+import { generateText, isStepCount, ToolLoopAgent, type ToolSet } from 'ai'
+import { MockLanguageModelV4 } from 'ai/test'
+import { AIMessage, createAgent, createMiddleware, fakeModel, ToolMessage, type AgentMiddleware } from 'langchain'
+
+import { describeAdapter, type AdapterUnderTest, type AgentRun, type Outcome } from './adapterContract.ts'
+
+type AgentInput = Parameters<AdapterUnderTest['agents'][string]>[0]
+type Prompt = MockLanguageModelV4['doGenerateCalls'][number]['prompt']
+
+describeAdapter('createUserTools of @latchkey/langchain', {
+  load: async (latchkey, userIdentifier, options) => {
+    const tools = await createLangChainTools(latchkey)(userIdentifier, options)
+    return new Map(
+      tools.map((tool) => [
+        tool.name,
+        {
+          description: tool.description,
+          inputSchema: tool.schema,
+          call: async (args, signal) =>
+            langChainOutcome(
+              await tool.invoke({ type: 'tool_call', id: 'call-1', name: tool.name, args }, signal && { signal }),
+            ),
+        },
+      ]),
+    )
+  },
+  agents: {
+    createAgent: (input) => runLangChainAgent(input, []),
+    // Such middleware makes a thrown error fatal to the run.
+    'createAgent with wrapToolCall middleware': (input) =>
+      runLangChainAgent(input, [
+        createMiddleware({ name: 'passing', wrapToolCall: (request, handler) => handler(request) }),
+      ]),
+  },
+})
+
+function langChainOutcome(message: ToolMessage): Outcome {
+  const media = message.contentBlocks.flatMap((block) =>
+    'mimeType' in block && 'data' in block ? [{ mimeType: String(block.mimeType), data: String(block.data) }] : [],
+  )
+  const { status = 'success', text, artifact: value } = message
+  return { status, text: text, media, value }
+}
+
+async function runLangChainAgent(
+  { latchkey, userIdentifier, tool, args }: AgentInput,
+  middleware: AgentMiddleware[],
+): Promise<AgentRun> {
+  const tools = await createLangChainTools(latchkey)(userIdentifier)
+  const model = fakeModel()
+    .respondWithTools([{ name: tool, args }])
+    .respond((messages) => new AIMessage(`It says: ${messages.at(-1)?.text ?? ''}`))
+  const { messages } = await createAgent({ model, tools, middleware }).invoke({
+    messages: [{ role: 'user', content: 'go' }],
+  })
+  const toolMessage = messages.find((message) => ToolMessage.isInstance(message))
+  return {
+    offered: tools.map(({ name }) => name),
+    toolResult: JSON.stringify(toolMessage?.content),
+    answer: messages.at(-1)?.text ?? '',
+  }
+}
+
+describeAdapter('createUserTools of @latchkey/vercel-ai', {
+  load: async (latchkey, userIdentifier, options) => {
+    const tools = await createAiSdkTools(latchkey)(userIdentifier, options)
+    return new Map(
+      Object.entries(tools).map(([name, tool]) => [
+        name,
+        {
+          description: typeof tool.description === 'string' ? tool.description : '',
+          inputSchema: 'jsonSchema' in tool.inputSchema ? tool.inputSchema.jsonSchema : undefined,
+          call: (args, signal) => aiSdkOutcome(tool, args, signal),
+        },
+      ]),
+    )
+  },
+  agents: {
+    generateText: (input) =>
+      runAiSdk(input, ({ model, tools }) =>
+        generateText({ model, tools, prompt: 'go', stopWhen: isStepCount(5) }).then(({ text }) => text),
+      ),
+    ToolLoopAgent: (input) =>
+      runAiSdk(input, ({ model, tools }) =>
+        new ToolLoopAgent({ model, tools }).generate({ prompt: 'go' }).then(({ text }) => text),
+      ),
+  },
+})
+
+/** What `generateText` does with a tool call. */
+async function aiSdkOutcome(tool: ToolSet[string], args: object, abortSignal?: AbortSignal): Promise<Outcome> {
+  const options = { toolCallId: 'call-1', messages: [], context: undefined, ...(abortSignal && { abortSignal }) }
+  try {
+    const value: unknown = await tool.execute?.(args, options)
+    const output = await tool.toModelOutput?.({ toolCallId: 'call-1', input: args, output: value })
+    const parts = output?.type === 'content' ? output.value : []
+    const words = parts.flatMap((part) => (part.type === 'text' ? [part.text] : []))
+    const media = parts.flatMap((part) =>
+      part.type === 'file' && part.data.type === 'data'
+        ? [{ mimeType: part.mediaType, data: String(part.data.data) }]
+        : [],
+    )
+    return { status: 'success', text: output?.type === 'text' ? output.value : words.join('\n'), media, value }
+  } catch (error) {
+    if (abortSignal?.aborted === true) throw error
+    return { status: 'error', text: error instanceof Error ? error.message : '', media: [], value: error }
+  }
+}
+
+async function runAiSdk(
+  { latchkey, userIdentifier, tool, args }: AgentInput,
+  run: (input: { model: MockLanguageModelV4; tools: ToolSet }) => Promise<string>,
+): Promise<AgentRun> {
+  const tools = await createAiSdkTools(latchkey)(userIdentifier)
+  const model = new MockLanguageModelV4({
+    doGenerate: async ({ prompt }) => {
+      const seen = toolResultIn(prompt)
+      return {
+        content:
+          seen === undefined
+            ? [{ type: 'tool-call', toolCallId: 'call-1', toolName: tool, input: JSON.stringify(args) }]
+            : [{ type: 'text', text: `It says: ${seen}` }],
+        finishReason: { unified: seen === undefined ? 'tool-calls' : 'stop', raw: undefined },
+        usage: {
+          inputTokens: { total: 1, noCache: 1, cacheRead: 0, cacheWrite: 0 },
+          outputTokens: { total: 1, text: 1, reasoning: 0 },
+        },
+        warnings: [],
+      }
+    },
+  })
+  const answer = await run({ model, tools })
+  const [first, last] = [model.doGenerateCalls[0], model.doGenerateCalls.at(-1)]
+  return {
+    offered: (first?.tools ?? []).map(({ name }) => name),
+    toolResult: (last && toolResultIn(last.prompt)) ?? '',
+    answer,
+  }
+}
+
+function toolResultIn(prompt: Prompt): string | undefined {
+  const results = prompt.flatMap(({ role, content }) => (role === 'tool' ? content : []))
+  return results.length === 0 ? undefined : JSON.stringify(results)
+}
