@@ -1,0 +1,23 @@
+import type { Kysely } from 'kysely'
+import { Migrator, type Migration } from 'kysely/migration'
+import { GatewayError } from '../../errors.ts'
+import type { Schema } from '../schema.ts'
+import { initial } from './0001_initial.ts'
+import type { ColumnTypes } from './columnTypes.ts'
+
+/** Brings the database to the layout of this version. Run again, it does nothing. */
+export async function migrate(db: Kysely<Schema>, types: ColumnTypes): Promise<void> {
+  const provider = { getMigrations: () => Promise.resolve(migrations(types)) }
+  const { error } = await new Migrator({ db, provider }).migrateToLatest()
+  if (error === undefined) return
+  throw new GatewayError(
+    'configuration',
+    'The database could not be brought to the layout of this version. If a newer version has used it, run that one.',
+    { cause: error },
+  )
+}
+
+/** In the order of their names. They are code, so that a bundled gateway carries them. */
+function migrations(types: ColumnTypes): Record<string, Migration> {
+  return { '0001_initial': { up: (db) => initial(db as Kysely<unknown>, types) } }
+}

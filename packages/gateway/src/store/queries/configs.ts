@@ -1,0 +1,97 @@
+import type { ExpressionBuilder, Kysely, Selectable } from 'kysely'
+import type { ConnectionToolMapping, McpConfig } from '../../domain.ts'
+import type { ConfigsTable, Schema } from '../schema.ts'
+import type { ConfigFilter, ConfigStore } from '../store.ts'
+import { likeLiteral } from './likeLiteral.ts'
+
+export function createConfigStore(db: Kysely<Schema>): ConfigStore {
+  return {
+    async get(id) {
+      const row = await db.selectFrom('configs').selectAll().where('id', '=', id).executeTakeFirst()
+      return row && toConfig(row)
+    },
+    async getByName(name) {
+      const row = await db.selectFrom('configs').selectAll().where('name', '=', name).executeTakeFirst()
+      return row && toConfig(row)
+    },
+    async insert(config) {
+      const result = await db
+        .insertInto('configs')
+        .values(toRow(config))
+        .onConflict((conflict) => conflict.column('name').doNothing())
+        .executeTakeFirst()
+      return result.numInsertedOrUpdatedRows === 1n
+    },
+    async update(id, { description, mappings, updatedAt }) {
+      const result = await db
+        .updateTable('configs')
+        .set({
+          description: description ?? null,
+          mappings: JSON.stringify(mappings),
+          updated_at: updatedAt.getTime(),
+        })
+        .where('id', '=', id)
+        .executeTakeFirst()
+      return result.numUpdatedRows === 1n
+    },
+    async list({ afterName, limit, ...filter }) {
+      const rows = await db
+        .selectFrom('configs')
+        .selectAll()
+        .where((eb) => matches(eb, filter))
+        .$if(afterName !== undefined, (query) => query.where('name', '>', afterName!))
+        .orderBy('name')
+        .limit(limit)
+        .execute()
+      return rows.map(toConfig)
+    },
+    async count(filter) {
+      const row = await db
+        .selectFrom('configs')
+        .select((eb) => eb.fn.countAll().as('count'))
+        .where((eb) => matches(eb, filter))
+        .executeTakeFirstOrThrow()
+      return Number(row.count)
+    },
+  }
+}
+
+function matches(eb: ExpressionBuilder<Schema, 'configs'>, { id, namePrefix, search }: ConfigFilter) {
+  const like = (column: 'name' | 'description', pattern: string) => likeLiteral(eb.fn('lower', [column]), pattern)
+  const conditions = []
+  if (id !== undefined) conditions.push(eb('id', '=', id))
+  if (namePrefix !== undefined) conditions.push(like('name', `${escaped(namePrefix)}%`))
+  if (search !== undefined) {
+    const pattern = `%${escaped(search)}%`
+    conditions.push(eb.or([like('name', pattern), like('description', pattern)]))
+  }
+  return eb.and(conditions)
+}
+
+/** As SQLite's `lower` does it: ASCII letters only. */
+function escaped(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/[\\%_]/g, '\\$&')
+}
+
+function toRow({ id, name, description, mappings, createdAt, updatedAt }: McpConfig): ConfigsTable {
+  return {
+    id,
+    name,
+    description: description ?? null,
+    mappings: JSON.stringify(mappings),
+    created_at: createdAt.getTime(),
+    updated_at: updatedAt.getTime(),
+  }
+}
+
+function toConfig(row: Selectable<ConfigsTable>): McpConfig {
+  const mappings: ConnectionToolMapping[] = JSON.parse(row.mappings)
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description ?? undefined,
+    mappings: mappings.map(({ connectionId, tools }) => ({ connectionId, tools })),
+    createdAt: new Date(row.created_at),
+    updatedAt: new Date(row.updated_at),
+  }
+}

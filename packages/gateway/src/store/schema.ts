@@ -1,0 +1,99 @@
+import type { Generated } from 'kysely'
+import type { AccountStatus } from '../domain.ts'
+
+/** The tables, as Kysely sees them. Times are milliseconds since the epoch. */
+export interface Schema {
+  connections: ConnectionsTable
+  configs: ConfigsTable
+  instances: InstancesTable
+  connected_accounts: ConnectedAccountsTable
+  auth_links: AuthLinksTable
+  auth_flows: AuthFlowsTable
+  oauth_clients: OauthClientsTable
+  events: EventsTable
+  settings: SettingsTable
+}
+
+export interface ConnectionsTable {
+  id: string
+  name: string
+  created_at: number
+}
+
+export interface ConfigsTable {
+  id: string
+  name: string
+  description: string | null
+  /** JSON: `[{ "connectionId": …, "tools": […] }]`, in order; without `tools`, all of them. */
+  mappings: string
+  created_at: number
+  updated_at: number
+}
+
+export interface InstancesTable {
+  id: string
+  name: string
+  config_id: string
+  user_identifier: string
+  url_version: number
+  url_key_id: string
+  created_at: number
+  updated_at: number
+  last_used_at: number | null
+}
+
+export interface ConnectedAccountsTable {
+  id: string
+  connection_id: string
+  user_identifier: string
+  status: AccountStatus
+  generation: number
+  sealed_credential: Uint8Array | null
+  created_at: number
+  updated_at: number
+}
+
+export interface AuthLinksTable {
+  id: string
+  account_id: string
+  token_hash: string
+  created_at: number
+  expires_at: number
+  used_at: number | null
+}
+
+export interface AuthFlowsTable {
+  state_hash: string
+  link_id: string
+  account_id: string
+  sealed_attempt: Uint8Array
+  browser_hash: string
+  expires_at: number
+  /** 0 or 1. */
+  consumed: number
+}
+
+export interface OauthClientsTable {
+  issuer: string
+  redirect_uri: string
+  client_id: string
+  sealed_client_secret: Uint8Array | null
+  /** JSON. */
+  metadata: string
+}
+
+export interface EventsTable {
+  sequence: Generated<number>
+  id: string
+  account_id: string
+  user_identifier: string
+  connection_id: string
+  status: AccountStatus
+  old_status: AccountStatus
+  occurred_at: number
+}
+
+export interface SettingsTable {
+  name: string
+  value: Uint8Array
+}
