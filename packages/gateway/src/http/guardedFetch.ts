@@ -1,0 +1,90 @@
+import { LRUCache } from 'lru-cache'
+import { Agent, type Dispatcher } from 'undici'
+import { GatewayError } from '../errors.ts'
+import type { GuardedFetch, GuardedFetchInit } from '../services.ts'
+import { createOutboundPolicy, type ResolveAll } from './outboundPolicy.ts'
+import { sendGuarded } from './sendGuarded.ts'
+
+export interface GuardedFetchOptions {
+  /** Whether loopback may be reached, over http too. For gateways that run on loopback themselves. Default: false. */
+  readonly allowLoopback?: boolean
+  /** How many partitions keep sockets open at the same time. Default 1,000. */
+  readonly maxPartitions?: number
+  /** Until a connection stands, in milliseconds. Default 5,000. */
+  readonly connectTimeoutMs?: number
+  /** Resolves names. A seam for tests. */
+  readonly resolveAll?: ResolveAll
+}
+
+const DEFAULT_MAX_BYTES = 64 * 1024
+const DEFAULT_HEADERS_TIMEOUT_MS = 15_000
+const DEFAULT_BODY_IDLE_TIMEOUT_MS = 60_000
+
+/**
+ * The only way out of the gateway: https to public addresses, no redirect followed, no proxy from the environment, every
+ * size and time bounded (security T40, T42, T44, T45).
+ *
+ * Sockets are kept open within a `partition` and never shared between two, so that bytes which an upstream sends out of
+ * turn can only reach the account that they came for (T51). Without a partition each request has a socket of its own.
+ *
+ * Throws GatewayError `upstream_invalid` for what is refused, `upstream_unavailable` for what may pass; an abort of the
+ * caller's signal comes back as the signal's reason. No message holds a path, a query or a body.
+ */
+export function createGuardedFetch({
+  allowLoopback = false,
+  maxPartitions = 1000,
+  connectTimeoutMs = 5000,
+  resolveAll,
+}: GuardedFetchOptions = {}): GuardedFetch & { close(): Promise<void> } {
+  const policy = createOutboundPolicy({ allowLoopback, resolveAll })
+  const agentOptions: Agent.Options = {
+    allowH2: false,
+    connect: { lookup: policy.lookup, timeout: connectTimeoutMs },
+    autoSelectFamily: true,
+  }
+  const closing = new Set<Promise<unknown>>()
+  const unpartitioned = new Agent({ ...agentOptions, pipelining: 0 })
+  const partitions = new LRUCache<string, Agent>({
+    max: maxPartitions,
+    // Lets what is under way end: the agent is out of the map, so nothing new begins on it.
+    dispose(agent) {
+      const closed = agent.close().catch(ignore)
+      closing.add(closed)
+      void closed.then(() => closing.delete(closed))
+    },
+  })
+
+  function dispatcherFor(partition: string | undefined): Dispatcher {
+    if (partition === undefined) return unpartitioned
+    const existing = partitions.get(partition)
+    if (existing) return existing
+    const created = new Agent({ ...agentOptions, pipelining: 1 })
+    partitions.set(partition, created)
+    return created
+  }
+
+  async function guardedFetch(input: string | URL, init: GuardedFetchInit = {}): Promise<Response> {
+    if (closed) throw new GatewayError('upstream_unavailable', 'The gateway is closing.')
+    const url = policy.checkUrl(input)
+    init.signal?.throwIfAborted()
+    return sendGuarded(dispatcherFor(init.partition), url, {
+      ...init,
+      maxBytes: init.maxBytes ?? DEFAULT_MAX_BYTES,
+      headersTimeoutMs: init.headersTimeoutMs ?? DEFAULT_HEADERS_TIMEOUT_MS,
+      bodyIdleTimeoutMs: init.bodyIdleTimeoutMs ?? DEFAULT_BODY_IDLE_TIMEOUT_MS,
+    })
+  }
+
+  let closed = false
+  async function close(): Promise<void> {
+    closed = true
+    const agents = [unpartitioned, ...partitions.values()]
+    await Promise.all(agents.map((agent) => agent.destroy().catch(ignore)))
+    partitions.clear()
+    await Promise.all(closing)
+  }
+
+  return Object.assign(guardedFetch, { close })
+}
+
+function ignore(): void {}
