@@ -1,1 +1,34 @@
-export {}
+export { createLatchkey } from './createLatchkey.ts'
+export { sharedLatchkey } from './sharedLatchkey.ts'
+export type {
+  CallOptions,
+  ConfigOptions,
+  GetAuthStateOptions,
+  Latchkey,
+  McpServerConfig,
+  ReadyOptions,
+  UserToolsOptions,
+  WaitForAuthOptions,
+} from './latchkey.ts'
+export type { LatchkeyOptions } from './latchkeyOptions.ts'
+export { LatchkeyError } from './errors.ts'
+export type { LatchkeyErrorCode } from './errors.ts'
+export { latchkeyGateway } from './backends/latchkeyGateway.ts'
+export type { LatchkeyGatewayOptions } from './backends/latchkeyGateway.ts'
+export type {
+  Backend,
+  BackendCallOptions,
+  EnsuredInstance,
+  McpInstance,
+  SessionToken,
+  StatusEvent,
+} from './backends/backend.ts'
+export { ConnectionState } from './readiness/connectionState.ts'
+export type { ConnectedAccountStatus } from './readiness/connectionState.ts'
+export type { ReadyEndpoint } from './session/readyEndpoint.ts'
+export { textOfResult } from './tools/toolResult.ts'
+export { warnOfMissingTools } from './tools/warnOfMissingTools.ts'
+export type { JsonSchema, ToolCallOptions, ToolReport, UserTool, UserTools } from './tools/userTools.ts'
+export type { Fetch } from './http/httpClient.ts'
+export { systemTiming } from './timing/timing.ts'
+export type { Timing } from './timing/timing.ts'

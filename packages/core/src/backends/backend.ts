@@ -72,7 +72,8 @@ export interface Backend {
   ): Promise<SessionToken>
   /**
    * Pushed status changes of one instance, or undefined where the service has none: the waiter then only polls.
-   * The iterator ends when the stream ends, and throws when it breaks; the waiter opens it again.
+   * The iterator ends when the stream ends, and throws when it breaks; the waiter opens it again. One that ends without
+   * `onOpen` having been called says that this service has no events; it is not opened again.
    * `onOpen` is called once the stream is established, so that what happened before it can be asked for.
    */
   statusEvents?(

@@ -15,3 +15,9 @@ export const STATUS_EVENT_TYPE = 'connected_account.status_updated'
  * missing: `[{ connection, reason }]`, reason being `authorization_required`, `unreachable` or `invalid_response`.
  */
 export const UNAVAILABLE_META_KEY = 'latchkey/unavailable'
+
+/**
+ * The key in the `_meta` of a URL elicitation (`input_required`, or -32042) under which the gateway names the connection
+ * that must be authorized: `{ id, name, provider?, status }`.
+ */
+export const CONNECTION_META_KEY = 'latchkey/connection'

@@ -30,4 +30,9 @@ export type {
   WireSessionToken,
   WireStatusEvent,
 } from './schemas.ts'
-export { CONNECTED_ACCOUNT_STATUSES, STATUS_EVENT_TYPE, UNAVAILABLE_META_KEY } from './constants.ts'
+export {
+  CONNECTED_ACCOUNT_STATUSES,
+  CONNECTION_META_KEY,
+  STATUS_EVENT_TYPE,
+  UNAVAILABLE_META_KEY,
+} from './constants.ts'

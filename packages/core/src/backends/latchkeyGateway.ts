@@ -1,0 +1,172 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import type { Dispatcher } from 'undici'
+import { LatchkeyError } from '../errors.ts'
+import { createHttpClient, type Fetch } from '../http/httpClient.ts'
+import { isSafeUrl } from '../http/safeUrl.ts'
+import { systemTiming, type Timing } from '../timing/timing.ts'
+import { toConnectionState, toEnsuredInstance, toSessionToken } from '../wire/mapping.ts'
+import { authStateSchema, configListSchema, ensuredInstanceSchema, sessionTokenSchema } from '../wire/schemas.ts'
+import type { Backend } from './backend.ts'
+import { createControlPlane, type ControlPlane } from './controlPlane.ts'
+import { statusEventStream } from './statusEventStream.ts'
+import { readErrorBody } from './translateError.ts'
+
+/** Where a Latchkey gateway is, and who asks. */
+export interface LatchkeyGatewayOptions {
+  /** The gateway's address: https, or http on a loopback address. */
+  url: string
+  clientId: string
+  clientSecret: string
+  /** An undici dispatcher to send through. Default: an own pool, closed with the backend. */
+  dispatcher?: Dispatcher | undefined
+  /** Replaces the network. */
+  fetch?: Fetch | undefined
+  /** Milliseconds for one request, retries included. Default 10,000. */
+  requestTimeoutMs?: number | undefined
+  /** Seam for tests. */
+  timing?: Timing | undefined
+}
+
+/**
+ * A backend that talks to a Latchkey gateway, or to anything else that speaks the same REST API: what the gateway adds
+ * to it is used where an answer has it.
+ *
+ * @throws {TypeError} when the URL is not one that a secret may be sent to.
+ * @example
+ * const latchkey = createLatchkey({ backend: latchkeyGateway({ url, clientId, clientSecret }) })
+ */
+export function latchkeyGateway(options: LatchkeyGatewayOptions): Backend {
+  const { url, clientId, timing = systemTiming, requestTimeoutMs = 10_000 } = options
+  const base = checkedBase(url)
+  const http = createHttpClient(options)
+  const controlPlane = createControlPlane({
+    url: base,
+    clientId,
+    clientSecret: options.clientSecret,
+    http,
+    timing,
+    requestTimeoutMs,
+  })
+  const secretDigest = createHmac('sha256', identityKey).update(options.clientSecret).digest('base64url')
+
+  return Object.freeze<Backend>({
+    name: 'gateway',
+    identity: JSON.stringify(['gateway', base, clientId, secretDigest]),
+
+    async ensureInstance({ configName, userIdentifier }, { signal } = {}) {
+      try {
+        return toEnsuredInstance(
+          await controlPlane.request({
+            method: 'POST',
+            path: '/api/v1/mcp/instances',
+            body: {
+              config_name: configName,
+              user_identifier: userIdentifier,
+              include_auth_state: true,
+              include_session_token: true,
+            },
+            schema: ensuredInstanceSchema,
+            doing: `ensuring the MCP instance of user ${JSON.stringify(userIdentifier)}`,
+            idempotent: true,
+            signal,
+            refused: (status, body) => (status === 404 && readErrorBody(body) ? new UnknownConfig() : undefined),
+          }),
+          configName,
+        )
+      } catch (error) {
+        throw error instanceof UnknownConfig ? await nameKnownConfigs(controlPlane, configName, signal) : error
+      }
+    },
+
+    async getAuthState(instanceId, { signal, includeAuthLinks = false } = {}) {
+      const answer = await controlPlane.request({
+        method: 'POST',
+        path: `/api/v1/mcp/instances/${encodeURIComponent(instanceId)}:get_auth_state`,
+        body: { include_auth_links: includeAuthLinks },
+        schema: authStateSchema,
+        doing: `reading the auth state of instance ${instanceId}`,
+        // With links it mints them, so it is not sent again.
+        idempotent: !includeAuthLinks,
+        signal,
+      })
+      return answer.connections.map(toConnectionState)
+    },
+
+    async createSessionToken({ instance, expirySeconds, tools }, { signal } = {}) {
+      if (instance.configId === undefined)
+        throw new LatchkeyError(
+          'invalid_response',
+          `instance ${instance.id} names no config to get a session token for`,
+        )
+      return toSessionToken(
+        await controlPlane.request({
+          method: 'POST',
+          path: `/api/v1/mcp/configs/${encodeURIComponent(instance.configId)}/tokens`,
+          body: {
+            identifier: instance.userIdentifier,
+            ...(expirySeconds === undefined ? {} : { expiry: `${expirySeconds}s` }),
+            ...(tools === undefined ? {} : { tools }),
+          },
+          schema: sessionTokenSchema,
+          doing: `getting a session token for user ${JSON.stringify(instance.userIdentifier)}`,
+          idempotent: true,
+          signal,
+          refused: (_status, body) => notAllActive(body, instance.userIdentifier),
+        }),
+      )
+    },
+
+    statusEvents: (instanceId, eventOptions) => statusEventStream(controlPlane, instanceId, eventOptions),
+    close: () => http.close(),
+  })
+}
+
+/** Of this process only, so that an identity tells nothing about the secret in it. */
+const identityKey = randomBytes(32)
+
+function checkedBase(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (!parsed || !isSafeUrl(parsed) || parsed.search || parsed.hash)
+    throw new TypeError(
+      'the gateway URL must be https (or http on a loopback address), without credentials, query or fragment: a secret is sent to it',
+    )
+  return parsed.href.replace(/\/+$/, '')
+}
+
+class UnknownConfig extends LatchkeyError {
+  constructor() {
+    super('unknown_config', 'unknown config')
+  }
+}
+
+/** One more request, on the way to an error only, so that the message helps with whatever backend. */
+async function nameKnownConfigs(
+  controlPlane: ControlPlane,
+  configName: string,
+  signal: AbortSignal | undefined,
+): Promise<LatchkeyError> {
+  try {
+    const { configs } = await controlPlane.request({
+      method: 'GET',
+      path: '/api/v1/mcp/configs?page_size=30',
+      schema: configListSchema,
+      doing: 'listing the MCP configs',
+      idempotent: true,
+      signal,
+    })
+    const known = configs.map((config) => config.name).join(', ') || 'there are none yet'
+    return new LatchkeyError('unknown_config', `no MCP config is named ${JSON.stringify(configName)}; known: ${known}`)
+  } catch {
+    return new LatchkeyError('unknown_config', `no MCP config is named ${JSON.stringify(configName)}`)
+  }
+}
+
+/** `FAILED_PRECONDITION` (9 in gRPC): a connection of the config has no active account. */
+function notAllActive(body: string, userIdentifier: string): LatchkeyError | undefined {
+  const code = readErrorBody(body)?.code
+  if (code !== 'FAILED_PRECONDITION' && code !== '9') return undefined
+  return new LatchkeyError(
+    'authorization_required',
+    `user ${JSON.stringify(userIdentifier)} has connections to authorize before a session token can be had`,
+  )
+}

@@ -1,0 +1,37 @@
+import { Agent, fetch as undiciFetch, type Dispatcher } from 'undici'
+
+/** The subset of `fetch` that core uses. A seam: pass your own to see or to replace what goes over the network. */
+export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>
+
+/** One pool of sockets, and a `fetch` over it that never follows a redirect. */
+export interface HttpClient {
+  readonly fetch: Fetch
+  /** Closes the sockets that were opened here. Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * @param dispatcher an undici dispatcher to use instead of an own one; it is then not closed here.
+ * @param fetch replaces the pool altogether.
+ */
+export function createHttpClient({
+  dispatcher,
+  fetch,
+}: { dispatcher?: Dispatcher | undefined; fetch?: Fetch | undefined } = {}): HttpClient {
+  if (fetch) return { fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }), close: async () => {} }
+  const agent = dispatcher ?? new Agent({ keepAliveTimeout: 30_000, connect: { timeout: 5_000 } })
+  return {
+    fetch: (url, init) => send(agent, url, init),
+    // `destroy` and not `close`: an event stream that is still open would be waited for.
+    close: async () => {
+      if (agent !== dispatcher) await agent.destroy()
+    },
+  }
+}
+
+function send(dispatcher: Dispatcher, url: string | URL, init: RequestInit = {}): Promise<Response> {
+  const headers = Object.fromEntries(new Headers(init.headers))
+  // A redirect could carry the credential, or the secret of the URL, somewhere else.
+  const request = { ...init, headers, redirect: 'manual', dispatcher }
+  return undiciFetch(url, request as Parameters<typeof undiciFetch>[1]) as unknown as Promise<Response>
+}

@@ -1,0 +1,72 @@
+import type { Backend } from './backends/backend.ts'
+import { latchkeyGateway } from './backends/latchkeyGateway.ts'
+import type { Fetch } from './http/httpClient.ts'
+import { systemTiming, type Timing } from './timing/timing.ts'
+
+/** How to reach the control plane, and what holds for every call. Explicit options win over the environment. */
+export interface LatchkeyOptions {
+  /** The control plane. Default: `latchkeyGateway` with the three options below. Closed by `close()`. */
+  backend?: Backend | undefined
+  /** The gateway's address: https, or http on a loopback address. Default: `LATCHKEY_URL`. */
+  url?: string | undefined
+  /** Default: `LATCHKEY_CLIENT_ID`. */
+  clientId?: string | undefined
+  /** Default: `LATCHKEY_CLIENT_SECRET`. */
+  clientSecret?: string | undefined
+  /** The MCP config that calls use unless they name another. Default: `LATCHKEY_CONFIG`. */
+  config?: string | undefined
+  /** Milliseconds for a whole `ready`, `userTools` or `waitForAuth`. Default 300,000. */
+  timeoutMs?: number | undefined
+  /** Milliseconds for one request to the control plane, for connecting, and for listing tools. Default 10,000. */
+  requestTimeoutMs?: number | undefined
+  /** Milliseconds for which an endpoint may fail to list tools after its connections became ACTIVE. Default 10,000. */
+  graceMs?: number | undefined
+  /** Milliseconds after which an unused MCP session is closed. Default 300,000. */
+  idleMs?: number | undefined
+  /** Replaces the network, for the control plane and for MCP. */
+  fetch?: Fetch | undefined
+  /** Clock, timers and chance. Seam for tests. */
+  timing?: Timing | undefined
+  /** Where the defaults are read. Default: `process.env`. */
+  env?: Readonly<Record<string, string | undefined>> | undefined
+}
+
+export interface ResolvedOptions {
+  readonly backend: Backend
+  readonly config: string | undefined
+  readonly timeoutMs: number
+  readonly requestTimeoutMs: number
+  readonly graceMs: number
+  readonly idleMs: number
+  readonly fetch: Fetch | undefined
+  readonly timing: Timing
+}
+
+/** Fills in what is not given. @throws {TypeError} naming what is missing and the two ways to give it. */
+export function resolveOptions(options: LatchkeyOptions): ResolvedOptions {
+  const { env = process.env, timing = systemTiming, requestTimeoutMs = 10_000, fetch } = options
+  const { timeoutMs = 300_000, graceMs = 10_000, idleMs = 300_000 } = options
+  for (const [name, value] of Object.entries({ timeoutMs, requestTimeoutMs, graceMs, idleMs })) checkMs(name, value)
+  const required = (name: 'url' | 'clientId' | 'clientSecret', variable: string) => {
+    const value = options[name] ?? env[variable]
+    if (value) return value
+    throw new TypeError(`Latchkey needs \`${name}\`: pass it to createLatchkey({ ${name} }) or set ${variable}`)
+  }
+  const backend =
+    options.backend ??
+    latchkeyGateway({
+      url: required('url', 'LATCHKEY_URL'),
+      clientId: required('clientId', 'LATCHKEY_CLIENT_ID'),
+      clientSecret: required('clientSecret', 'LATCHKEY_CLIENT_SECRET'),
+      requestTimeoutMs,
+      fetch,
+      timing,
+    })
+  const config = options.config ?? (env['LATCHKEY_CONFIG'] || undefined)
+  return Object.freeze({ backend, config, timeoutMs, requestTimeoutMs, graceMs, idleMs, fetch, timing })
+}
+
+function checkMs(name: string, value: number): void {
+  if (!Number.isFinite(value) || value < 0)
+    throw new TypeError(`\`${name}\` must be a number of milliseconds, 0 or more`)
+}

@@ -1,0 +1,32 @@
+import type { ConnectionState } from './connectionState.ts'
+
+/** What the states of an instance's connections mean for somebody who waits. */
+export type Assessment =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'pending'; readonly pending: readonly ConnectionState[] }
+  /** Only a new link ends these. */
+  | {
+      readonly kind: 'failed'
+      readonly failed: readonly ConnectionState[]
+      readonly pending: readonly ConnectionState[]
+    }
+
+const ENDED_STATUSES: ReadonlySet<string> = new Set(['EXPIRED', 'DISCONNECTED'])
+
+/**
+ * Pure. A connection that is `EXPIRED` or `DISCONNECTED` will not become ready by waiting, unless it was so when the
+ * wait began: then the user has a new link, and the state is what that link is going to change.
+ *
+ * @param awaited ids of the connections that were so at the start, and whose links were shown.
+ */
+export function assess(states: readonly ConnectionState[], awaited: ReadonlySet<string>): Assessment {
+  const pending = states.filter((state) => !state.isActive)
+  if (pending.length === 0) return { kind: 'ready' }
+  const failed = pending.filter((state) => isEnded(state) && !awaited.has(state.connectionId))
+  return failed.length > 0 ? { kind: 'failed', failed, pending } : { kind: 'pending', pending }
+}
+
+/** Whether only a new link can make this connection ready. */
+export function isEnded(state: ConnectionState): boolean {
+  return ENDED_STATUSES.has(state.status)
+}

@@ -1,0 +1,71 @@
+import type { Backend, McpInstance, SessionToken } from '../backends/backend.ts'
+import { LatchkeyError } from '../errors.ts'
+import { isSafeUrl } from '../http/safeUrl.ts'
+import { createRenewableToken } from '../http/renewableToken.ts'
+import type { Timing } from '../timing/timing.ts'
+
+/** How a session proves who it is for. */
+export interface Credential {
+  readonly kind: 'session-token' | 'url'
+  readonly url: string
+  headers(signal?: AbortSignal): Promise<Record<string, string>>
+  /** Other headers than those that were refused; undefined where there are no others. */
+  headersAfterRefusal(
+    refused: Record<string, string>,
+    signal?: AbortSignal,
+  ): Promise<Record<string, string> | undefined>
+}
+
+/** A clock that is wrong must not mint a token for each request; a token that has truly ended is refused and renewed. */
+const MIN_LIFE_MS = 60_000
+
+/**
+ * A session token for the config's URL, which keeps secrets out of URLs; or, with a backend that has none, the
+ * pre-authenticated URL by itself.
+ */
+export function createCredential(
+  backend: Pick<Backend, 'createSessionToken'>,
+  instance: McpInstance,
+  sessionToken: SessionToken | undefined,
+  timing: Timing,
+): Credential {
+  if (instance.mcpServerUrl === undefined) return urlCredential(instance)
+  const url = checkedUrl(instance.mcpServerUrl, instance)
+  let given = sessionToken
+  const token = createRenewableToken(async (signal) => {
+    const minted = given ?? (await backend.createSessionToken({ instance }, { signal }))
+    given = undefined
+    const expiresInMs = Math.max(MIN_LIFE_MS, minted.expiresAt.getTime() - timing.now())
+    return { value: minted.token, expiresInMs }
+  }, timing)
+  return {
+    kind: 'session-token',
+    url,
+    headers: async (signal) => bearer(await token.get(signal)),
+    headersAfterRefusal: async (refused, signal) =>
+      bearer(await token.afterRefusal((refused['authorization'] ?? '').replace(/^Bearer /, ''), signal)),
+  }
+}
+
+function urlCredential(instance: McpInstance): Credential {
+  if (instance.url === undefined)
+    throw new LatchkeyError('invalid_response', `instance ${instance.id} has no MCP URL: the backend gave none`)
+  return {
+    kind: 'url',
+    url: checkedUrl(instance.url, instance),
+    headers: async () => ({}),
+    headersAfterRefusal: async () => undefined,
+  }
+}
+
+function checkedUrl(url: string, instance: McpInstance): string {
+  if (URL.canParse(url) && isSafeUrl(new URL(url))) return url
+  throw new LatchkeyError(
+    'invalid_response',
+    `the MCP URL of instance ${instance.id} is neither https nor on a loopback address, so no secret is sent to it`,
+  )
+}
+
+function bearer(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` }
+}

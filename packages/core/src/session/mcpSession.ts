@@ -1,0 +1,199 @@
+import {
+  Client,
+  isSpecType,
+  StreamableHTTPClientTransport,
+  UnsupportedProtocolVersionError,
+  type CallToolResult,
+  type DiscoverResult,
+  type InputRequiredResult,
+  type ListToolsResult,
+  type Tool,
+} from '@modelcontextprotocol/client'
+import type { Fetch } from '../http/httpClient.ts'
+import { SingleFlight } from '../timing/singleFlight.ts'
+import type { Timing } from '../timing/timing.ts'
+import type { Credential } from './credential.ts'
+import { createMcpFetch } from './mcpFetch.ts'
+import { httpStatus } from './translateMcpError.ts'
+
+export interface McpSessionOptions {
+  readonly credential: Credential
+  readonly fetch: Fetch
+  readonly timing: Timing
+  /** What the endpoint answers to `server/discover`, if that is known for this very user. */
+  readonly discoverResult?: Readonly<Record<string, unknown>> | undefined
+  /** Milliseconds for connecting and for listing. */
+  readonly requestTimeoutMs: number
+}
+
+export interface SessionCallOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly timeoutMs?: number | undefined
+}
+
+/** A list of tools, and until when it may be used. */
+export interface ToolList {
+  readonly tools: readonly Tool[]
+  readonly meta: Readonly<Record<string, unknown>> | undefined
+  readonly expiresAt: number
+}
+
+interface Connection {
+  readonly client: Client
+  readonly transport: StreamableHTTPClientTransport
+}
+
+const DEFAULT_LIST_TTL_MS = 60_000
+const MAX_LIST_TTL_MS = 300_000
+const DEFAULT_CALL_TIMEOUT_MS = 60_000
+const TERMINATE_TIMEOUT_MS = 1_000
+
+/**
+ * One user's MCP client for one endpoint and credential, connected when it is first needed, with the list of tools kept
+ * for as long as the endpoint allows. Errors are those of the MCP SDK: whoever calls translates them.
+ */
+export class McpSession implements AsyncDisposable {
+  readonly #options: McpSessionOptions
+  readonly #connecting = new SingleFlight<Connection>()
+  readonly #listing = new SingleFlight<ToolList>()
+  #discovered: DiscoverResult | undefined
+  #connection: Connection | undefined
+  #list: ToolList | undefined
+  #listVersion = 0
+
+  constructor(options: McpSessionOptions) {
+    this.#options = options
+    if (isSpecType.DiscoverResult(options.discoverResult)) this.#discovered = options.discoverResult
+  }
+
+  /** The list of tools if it may still be used. */
+  get freshTools(): ToolList | undefined {
+    return this.#list && this.#options.timing.now() < this.#list.expiresAt ? this.#list : undefined
+  }
+
+  /** The list of tools: the kept one, or a new one, asked for once by all who want it. */
+  async listTools(signal?: AbortSignal): Promise<ToolList> {
+    return this.freshTools ?? (await this.#listing.run('list', signal, (shared) => this.#fetchTools(shared)))
+  }
+
+  /** Makes the next `listTools` ask. */
+  forgetTools(): void {
+    this.#list = undefined
+    this.#listVersion += 1
+  }
+
+  /** Sends the call once. */
+  callTool(
+    tool: Pick<Tool, 'name' | 'inputSchema'>,
+    args: Readonly<Record<string, unknown>>,
+    { signal, timeoutMs = DEFAULT_CALL_TIMEOUT_MS }: SessionCallOptions = {},
+  ): Promise<CallToolResult | InputRequiredResult> {
+    return this.#withClient(signal, (client) =>
+      client.callTool(
+        { name: tool.name, arguments: args },
+        {
+          allowInputRequired: true,
+          timeout: timeoutMs,
+          // Given so that the SDK does not look for it, compile its output schema, or list and call again.
+          toolDefinition: { name: tool.name, inputSchema: tool.inputSchema },
+          ...(signal ? { signal } : {}),
+        },
+      ),
+    )
+  }
+
+  /** Closes the connection, and the server's session where there is one. Idempotent; it may be used again. */
+  async close(): Promise<void> {
+    const connection = this.#connection
+    this.#connection = undefined
+    this.forgetTools()
+    if (!connection) return
+    if (connection.transport.sessionId) await terminate(connection.transport)
+    await connection.client.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #fetchTools(signal: AbortSignal): Promise<ToolList> {
+    const version = this.#listVersion
+    const options = { signal, timeout: this.#options.requestTimeoutMs, cacheMode: 'bypass' } as const
+    const result = await this.#withClient(signal, (client) => client.listTools(undefined, options))
+    const list = { tools: result.tools, meta: result._meta, expiresAt: this.#options.timing.now() + listTtlMs(result) }
+    if (version === this.#listVersion) this.#list = list
+    return list
+  }
+
+  async #connect(signal: AbortSignal | undefined): Promise<Connection> {
+    return this.#connection ?? (await this.#connecting.run('connect', signal, (shared) => this.#open(shared)))
+  }
+
+  async #open(signal: AbortSignal): Promise<Connection> {
+    const { credential, fetch, requestTimeoutMs } = this.#options
+    const transport = new StreamableHTTPClientTransport(new URL(credential.url), {
+      fetch: createMcpFetch(fetch, credential),
+    })
+    const client = new Client(
+      { name: 'latchkey', version: '0.0.0' },
+      {
+        capabilities: { elicitation: { url: {} } },
+        versionNegotiation: { mode: 'auto' },
+        // A schema of somebody else's is never compiled (a hostile pattern blocks the process).
+        jsonSchemaValidator: {
+          getValidator: () => (input) => ({ valid: true, data: input as never, errorMessage: undefined }),
+        },
+      },
+    )
+    client.setNotificationHandler('notifications/tools/list_changed', () => this.forgetTools())
+    const prior = this.#discovered && { prior: { kind: 'modern' as const, discover: this.#discovered } }
+    await client.connect(transport, { signal, timeout: requestTimeoutMs, ...prior })
+    this.#discovered = client.getDiscoverResult() ?? this.#discovered
+    this.#connection = { client, transport }
+    return this.#connection
+  }
+
+  /** Connects where needed; once more where the request was refused because the connection is no longer valid. */
+  async #withClient<T>(signal: AbortSignal | undefined, request: (client: Client) => Promise<T>): Promise<T> {
+    const connection = await this.#connect(signal)
+    try {
+      return await request(connection.client)
+    } catch (error) {
+      if (!isStale(connection, error)) throw error
+      if (this.#connection === connection) this.#forgetConnection()
+      return request((await this.#connect(signal)).client)
+    }
+  }
+
+  /** It is not closed: other requests may still be under way on it, and at rest it holds nothing. */
+  #forgetConnection(): void {
+    this.#connection = undefined
+    this.#discovered = undefined
+  }
+}
+
+/**
+ * Both refusals say that the request was not executed: 404 to a session id (MCP 2025-11-25, transports, session
+ * management), and a protocol version that is not spoken (MCP 2026-07-28, -32022).
+ */
+function isStale({ transport }: Connection, error: unknown): boolean {
+  return (
+    error instanceof UnsupportedProtocolVersionError || (transport.sessionId !== undefined && httpStatus(error) === 404)
+  )
+}
+
+/** What the list allows, in milliseconds, and no more than five minutes (MCP 2026-07-28, caching). */
+function listTtlMs(result: ListToolsResult): number {
+  const { ttlMs } = result as { ttlMs?: unknown }
+  return Math.min(MAX_LIST_TTL_MS, Math.max(0, typeof ttlMs === 'number' ? ttlMs : DEFAULT_LIST_TTL_MS))
+}
+
+/** Polite, and given up soon: the server ends sessions by itself, too. */
+async function terminate(transport: StreamableHTTPClientTransport): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const givenUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, TERMINATE_TIMEOUT_MS)
+  })
+  await Promise.race([transport.terminateSession().catch(() => {}), givenUp])
+  clearTimeout(timer)
+}

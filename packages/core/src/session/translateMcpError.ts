@@ -1,0 +1,71 @@
+import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from '@modelcontextprotocol/client'
+import { LatchkeyError } from '../errors.ts'
+import { describeFailure, shownText } from '../http/describeFailure.ts'
+import { STREAM_ENDED } from './streamEndGuard.ts'
+
+/** An error of the MCP client, or of what it talks to, as a `LatchkeyError`. The one place for it. No secret passes. */
+export function translateMcpError(error: unknown, doing: string, signal?: AbortSignal): LatchkeyError {
+  if (signal?.aborted) return abortion(signal, doing)
+  const ours = findInCauses(error, isLatchkeyError)
+  if (ours) return ours
+  const status = httpStatus(error)
+  if (status !== undefined) return fromStatus(status, doing)
+  if (error instanceof ProtocolError) return fromProtocolError(error, doing)
+  if (error instanceof SdkError) return fromSdkError(error, doing)
+  return new LatchkeyError(
+    'unavailable',
+    `${doing} failed: the MCP endpoint cannot be reached (${describeFailure(error)})`,
+  )
+}
+
+/** The HTTP status that the endpoint refused with, wherever in the chain of causes it is. */
+export function httpStatus(error: unknown): number | undefined {
+  return findInCauses(error, isHttpError)?.status
+}
+
+function abortion(signal: AbortSignal, doing: string): LatchkeyError {
+  return signal.reason instanceof LatchkeyError
+    ? signal.reason
+    : new LatchkeyError('aborted', `${doing} was aborted by its signal`)
+}
+
+function fromStatus(status: number, doing: string): LatchkeyError {
+  const code =
+    status === 401 || status === 403 ? 'unauthorized' : status >= 500 || status === 429 ? 'unavailable' : 'rejected'
+  return new LatchkeyError(code, `${doing} failed: the MCP endpoint answered HTTP ${status}`)
+}
+
+function fromProtocolError(error: ProtocolError, doing: string): LatchkeyError {
+  if (error.data === STREAM_ENDED)
+    return new LatchkeyError(
+      'unavailable',
+      `${doing} failed: the answer ended before its result; it may have been carried out`,
+    )
+  return new LatchkeyError('rejected', `${doing} failed: ${shownText(error.message)} (${error.code})`)
+}
+
+function fromSdkError(error: SdkError, doing: string): LatchkeyError {
+  switch (error.code) {
+    case SdkErrorCode.RequestTimeout:
+      return new LatchkeyError('timeout', `${doing} took too long and was given up`)
+    case SdkErrorCode.ConnectionClosed:
+    case SdkErrorCode.NotConnected:
+    case SdkErrorCode.SendFailed:
+    case SdkErrorCode.EraNegotiationFailed:
+      return new LatchkeyError('unavailable', `${doing} failed: ${describeFailure(error)}`)
+    default:
+      return new LatchkeyError('invalid_response', `${doing} failed: ${describeFailure(error)}`)
+  }
+}
+
+function findInCauses<T>(error: unknown, matches: (cause: unknown) => cause is T): T | undefined {
+  let cause = error
+  for (let depth = 0; depth < 6 && cause !== undefined; depth += 1) {
+    if (matches(cause)) return cause
+    cause = cause instanceof Error ? cause.cause : undefined
+  }
+  return undefined
+}
+
+const isLatchkeyError = (cause: unknown): cause is LatchkeyError => cause instanceof LatchkeyError
+const isHttpError = (cause: unknown): cause is SdkHttpError => cause instanceof SdkHttpError

@@ -1,0 +1,46 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { createLatchkey } from './createLatchkey.ts'
+import type { Latchkey } from './latchkey.ts'
+import type { LatchkeyOptions } from './latchkeyOptions.ts'
+
+const shared = new Map<string, Latchkey>()
+const identities = new WeakMap<object, number>()
+let lastIdentity = 0
+/** Of this process only, so that a secret is not kept as the key of a map. */
+const digestKey = randomBytes(32)
+
+/**
+ * The Latchkey for these options: the same one for the same options, so that calls that name no Latchkey share sessions
+ * and sockets. It lives as long as the process. Options that are objects or functions count as the same if they are
+ * identical.
+ *
+ * @throws {TypeError} as `createLatchkey`.
+ */
+export function sharedLatchkey(options: LatchkeyOptions = {}): Latchkey {
+  const key = keyOf(options)
+  const kept = shared.get(key)
+  if (kept) return kept
+  const latchkey = createLatchkey(options)
+  shared.set(key, latchkey)
+  return latchkey
+}
+
+function keyOf(options: LatchkeyOptions): string {
+  const { env = process.env } = options
+  const fromEnvironment = ['LATCHKEY_URL', 'LATCHKEY_CLIENT_ID', 'LATCHKEY_CLIENT_SECRET', 'LATCHKEY_CONFIG']
+  const given = Object.entries(options)
+    .filter(([name, value]) => name !== 'env' && value !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => [
+      name,
+      typeof value === 'object' || typeof value === 'function' ? identityOf(value) : value,
+    ])
+  const text = JSON.stringify([given, fromEnvironment.map((name) => env[name] ?? null)])
+  return createHmac('sha256', digestKey).update(text).digest('base64url')
+}
+
+function identityOf(value: object): number {
+  const identity = identities.get(value) ?? ++lastIdentity
+  identities.set(value, identity)
+  return identity
+}

@@ -1,0 +1,60 @@
+import { LatchkeyError } from '../errors.ts'
+import type { Timing } from './timing.ts'
+
+/** One deadline and one signal for everything that a call does. */
+export interface Deadline extends Disposable {
+  /** Aborted, with a `LatchkeyError` as its reason, by the deadline (`timeout`) or the caller's signal (`aborted`). */
+  readonly signal: AbortSignal
+  /** Why it ended; undefined while it has not. */
+  readonly ended: 'timeout' | 'aborted' | undefined
+  remainingMs(): number
+}
+
+/**
+ * Joins a time limit and the caller's signal. Dispose of it when the call settles: no timer and no listener is left.
+ *
+ * @param what for the message, such as `waiting for user "u1"`.
+ */
+export function startDeadline({
+  timeoutMs,
+  signal,
+  timing,
+  what,
+}: {
+  timeoutMs: number
+  signal?: AbortSignal | undefined
+  timing: Timing
+  what: string
+}): Deadline {
+  const controller = new AbortController()
+  const endsAt = timing.now() + timeoutMs
+  let ended: Deadline['ended']
+  const end = (reason: 'timeout' | 'aborted', error: LatchkeyError) => {
+    ended ??= reason
+    controller.abort(error)
+  }
+  const onAbort = () => {
+    const cause: unknown = signal?.reason
+    end(
+      'aborted',
+      cause instanceof LatchkeyError ? cause : new LatchkeyError('aborted', `${what} was aborted by its signal`),
+    )
+  }
+  const cancelTimer = timing.setTimer(
+    () => end('timeout', new LatchkeyError('timeout', `${what} took longer than ${timeoutMs} ms`)),
+    timeoutMs,
+  )
+  if (signal?.aborted) onAbort()
+  else signal?.addEventListener('abort', onAbort)
+  return {
+    signal: controller.signal,
+    get ended() {
+      return ended
+    },
+    remainingMs: () => Math.max(0, endsAt - timing.now()),
+    [Symbol.dispose]() {
+      cancelTimer()
+      signal?.removeEventListener('abort', onAbort)
+    },
+  }
+}

@@ -1,0 +1,88 @@
+import { ProtocolError, type CallToolResult, type InputRequiredResult } from '@modelcontextprotocol/client'
+import { LatchkeyError } from '../errors.ts'
+import type { ConnectionState } from '../readiness/connectionState.ts'
+import { translateMcpError } from '../session/translateMcpError.ts'
+import { authorizationLinks } from './authorizationLinks.ts'
+
+/** What a call needs of the one who keeps the user's state. */
+export interface ToolCallContext {
+  readonly userIdentifier: string
+  readonly mcpName: string
+  readonly signal: AbortSignal | undefined
+  /** Sends the call, once. */
+  send(): Promise<CallToolResult | InputRequiredResult>
+  /** Links for the connections that are not ACTIVE. Mints them. */
+  pendingConnections(): Promise<readonly ConnectionState[]>
+  /** What was known of the user's readiness and tools no longer holds. */
+  forget(): void
+}
+
+const INVALID_PARAMS = -32_602
+
+/** Calls a tool once, and says in our own words what went wrong. */
+export async function callTool(context: ToolCallContext): Promise<CallToolResult> {
+  const outcome = await send(context)
+  const links = authorizationLinks(outcome, context.mcpName)
+  if (links) throw authorizationRequired(context, links)
+  return outcome as CallToolResult
+}
+
+async function send(context: ToolCallContext): Promise<CallToolResult | InputRequiredResult> {
+  try {
+    return await context.send()
+  } catch (error) {
+    throw await translateCallError(context, error)
+  }
+}
+
+async function translateCallError(context: ToolCallContext, error: unknown): Promise<LatchkeyError> {
+  const { mcpName, signal, userIdentifier } = context
+  const doing = `calling tool ${JSON.stringify(mcpName)} for user ${JSON.stringify(userIdentifier)}`
+  const links = authorizationLinks(error, mcpName)
+  if (links) return authorizationRequired(context, links)
+  if (isUnknownTool(error)) {
+    context.forget()
+    return new LatchkeyError('unknown_tool', `${doing} failed: there is no such tool, or this user may not use it`)
+  }
+  const translated = translateMcpError(error, doing, signal)
+  if (translated.code === 'rejected' || translated.code === 'unauthorized') context.forget()
+  if (translated.code !== 'unauthorized' && translated.code !== 'authorization_required') return translated
+  return refusedForWhom(context, translated)
+}
+
+/** The endpoint refuses the user: that is mended by the user if a connection is pending, else by the operator. */
+async function refusedForWhom(context: ToolCallContext, refusal: LatchkeyError): Promise<LatchkeyError> {
+  context.forget()
+  try {
+    const pending = await context.pendingConnections()
+    return pending.length > 0 ? authorizationRequired(context, pending) : refusal
+  } catch {
+    return refusal
+  }
+}
+
+function authorizationRequired(context: ToolCallContext, connections: readonly ConnectionState[]): LatchkeyError {
+  context.forget()
+  const { mcpName, userIdentifier } = context
+  const tool = `tool ${JSON.stringify(mcpName)}`
+  const user = `user ${JSON.stringify(userIdentifier)}`
+  if (connections.length === 0)
+    return new LatchkeyError('rejected', `${tool} asks ${user} for input that cannot be given here`)
+  const names = connections.map(({ connectionName }) => connectionName).join(', ')
+  return new LatchkeyError(
+    'authorization_required',
+    `${tool} needs ${user} to authorize ${names}; the links are in \`connections\``,
+    {
+      connections,
+    },
+  )
+}
+
+/** The protocol has no code of its own for it: invalid params, and words that differ between servers. */
+function isUnknownTool(error: unknown): boolean {
+  return (
+    error instanceof ProtocolError &&
+    error.code === INVALID_PARAMS &&
+    /\bunknown tool\b|\btool\b.*\bnot found\b/i.test(error.message)
+  )
+}

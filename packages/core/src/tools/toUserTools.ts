@@ -1,0 +1,35 @@
+import type { CallToolResult, Tool } from '@modelcontextprotocol/client'
+import type { ToolList } from '../session/mcpSession.ts'
+import { safeToolNames } from './safeToolNames.ts'
+import { toToolReport } from './toToolReport.ts'
+import type { ToolCallOptions, UserTool, UserTools } from './userTools.ts'
+
+/** Calls one tool of one user. */
+export type CallTool = (
+  tool: Tool,
+  args: Readonly<Record<string, unknown>>,
+  options: ToolCallOptions | undefined,
+) => Promise<CallToolResult>
+
+/** A list of MCP tools as one user's tools. */
+export function toUserTools(list: ToolList, call: CallTool): UserTools {
+  const mcpNames = list.tools.map((tool) => tool.name)
+  const names = safeToolNames(mcpNames)
+  const tools = list.tools
+    .filter((tool, index) => names.has(tool.name) && mcpNames.indexOf(tool.name) === index)
+    .map((tool) => toUserTool(tool, names.get(tool.name)!, call))
+  return Object.freeze({ tools: Object.freeze(tools), report: toToolReport(mcpNames, names, list.meta) })
+}
+
+function toUserTool(tool: Tool, name: string, call: CallTool): UserTool {
+  return Object.freeze({
+    name,
+    mcpName: tool.name,
+    title: tool.title ?? tool.annotations?.title,
+    description: tool.description ?? '',
+    inputSchema: tool.inputSchema,
+    outputSchema: tool.outputSchema as UserTool['outputSchema'],
+    annotations: tool.annotations,
+    call: (args, options) => call(tool, args, options),
+  } satisfies UserTool)
+}

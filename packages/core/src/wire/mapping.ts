@@ -1,0 +1,63 @@
+import type { EnsuredInstance, McpInstance, SessionToken, StatusEvent } from '../backends/backend.ts'
+import { PrivateInstance } from '../backends/privateInstance.ts'
+import { PrivateSessionToken } from '../backends/privateSessionToken.ts'
+import { ConnectionState } from '../readiness/connectionState.ts'
+import type {
+  WireConnectionAuthState,
+  WireEnsuredInstance,
+  WireInstance,
+  WireSessionToken,
+  WireStatusEvent,
+} from './schemas.ts'
+
+/** `configName` is what was asked for: not every answer repeats it. */
+export function toInstance(wire: WireInstance, configName: string): McpInstance {
+  return new PrivateInstance({
+    id: wire.id,
+    userIdentifier: wire.user_identifier,
+    configName: wire.config?.name ?? configName,
+    configId: wire.config?.id,
+    url: wire.url,
+    mcpServerUrl: wire.config?.mcp_server_url,
+  })
+}
+
+export function toConnectionState(wire: WireConnectionAuthState): ConnectionState {
+  return new ConnectionState({
+    connectionId: wire.connection_id,
+    connectionName: wire.connection_name,
+    provider: wire.provider,
+    connectedAccountId: wire.connected_account_id,
+    status: wire.connected_account_status,
+    authenticationLink: wire.authentication_link || undefined,
+    authenticationLinkExpiresAt: toDate(wire.authentication_link_expires_at),
+  })
+}
+
+export function toSessionToken(wire: WireSessionToken): SessionToken {
+  return new PrivateSessionToken(wire.token, toDate(wire.expires_at) ?? new Date(0))
+}
+
+export function toEnsuredInstance(wire: WireEnsuredInstance, configName: string): EnsuredInstance {
+  return {
+    instance: toInstance(wire.instance, configName),
+    authState: wire.auth_state?.connections.map(toConnectionState),
+    sessionToken: wire.session_token && toSessionToken(wire.session_token),
+    discoverResult: wire.discover_result,
+  }
+}
+
+export function toStatusEvent(wire: WireStatusEvent, id: string | undefined): StatusEvent {
+  return {
+    id,
+    userIdentifier: wire.data.identifier,
+    connectionId: wire.data.connection_id,
+    connectionName: wire.data.connection_name,
+    status: wire.data.status,
+  }
+}
+
+function toDate(value: string | undefined): Date | undefined {
+  const date = new Date(value ?? Number.NaN)
+  return Number.isNaN(date.getTime()) ? undefined : date
+}
