@@ -1,0 +1,68 @@
+import type { McpConfig } from '../domain.ts'
+import type { Configs, Instances, Keys } from '../services.ts'
+
+/** Whose endpoint this request is for, and what narrows it. Found anew on every request. */
+export interface Principal {
+  readonly config: McpConfig
+  readonly userIdentifier: string
+  readonly instanceId: string | undefined
+  /** A session token may allow fewer tools than the config; named as the endpoint lists them. */
+  readonly tools: ReadonlySet<string> | undefined
+  /** A session token is good for the accounts that it was made for. */
+  readonly accountIds: ReadonlySet<string> | undefined
+}
+
+export type Authentication = Principal | 'unknown_url' | 'invalid_token'
+
+export interface AuthenticateDeps {
+  readonly keys: Keys
+  readonly instances: Instances
+  readonly configs: Configs
+}
+
+const URL_SECRET_PREFIX = 'lkurl_'
+const CONFIG_PREFIX = 'cfg_'
+
+/** Every refusal of one kind is the same value, so that nothing after this can tell a caller which it was. */
+export async function authenticate(
+  deps: AuthenticateDeps,
+  endpoint: string,
+  authorization: string | null,
+): Promise<Authentication> {
+  if (endpoint.startsWith(URL_SECRET_PREFIX)) return byUrlSecret(deps, endpoint)
+  if (endpoint.startsWith(CONFIG_PREFIX)) return bySessionToken(deps, endpoint, authorization)
+  return 'unknown_url'
+}
+
+async function byUrlSecret({ keys, instances, configs }: AuthenticateDeps, secret: string): Promise<Authentication> {
+  const claims = keys.verifyUrlSecret(secret)
+  if (claims === undefined) return 'unknown_url'
+  const instance = await instances.get(claims.instanceId)
+  if (instance === undefined) return 'unknown_url'
+  if (instance.urlVersion !== claims.urlVersion || instance.urlKeyId !== claims.keyId) return 'unknown_url'
+  const config = await configs.get(instance.configId)
+  if (config === undefined) return 'unknown_url'
+  const { userIdentifier, id: instanceId } = instance
+  return { config, userIdentifier, instanceId, tools: undefined, accountIds: undefined }
+}
+
+/** The token is verified before the database is asked, so a URL without one tells nothing about which configs exist. */
+async function bySessionToken(
+  { keys, configs }: AuthenticateDeps,
+  configId: string,
+  authorization: string | null,
+): Promise<Authentication> {
+  const token = /^Bearer +([^\s]+)$/i.exec(authorization ?? '')?.[1]
+  if (token === undefined) return 'invalid_token'
+  const claims = await keys.verifySessionToken(token, configs.mcpServerUrl({ id: configId }))
+  if (claims === undefined || claims.configId !== configId) return 'invalid_token'
+  const config = await configs.get(configId)
+  if (config === undefined) return 'unknown_url'
+  return {
+    config,
+    userIdentifier: claims.userIdentifier,
+    instanceId: undefined,
+    tools: claims.tools === undefined ? undefined : new Set(claims.tools),
+    accountIds: new Set(claims.connectedAccountIds),
+  }
+}

@@ -1,0 +1,239 @@
+import { encodeHeaderValue } from '../upstream/headerValue.ts'
+import {
+  applyEdits,
+  insertMember,
+  member,
+  members,
+  objectOf,
+  removeMember,
+  type Edit,
+  type Member,
+} from '../upstream/jsonSpans.ts'
+import { legacyHeaders, modernHeaders, type ClientInfo, type LegacyLink, type Link } from '../upstream/link.ts'
+import type { Outgoing } from '../upstream/post.ts'
+import {
+  CLIENT_CAPABILITIES_META,
+  CLIENT_INFO_META,
+  ENVELOPE_META,
+  isObject,
+  LOG_LEVEL_META,
+  MODERN_VERSION,
+  VERSION_META,
+  type RequestId,
+} from '../upstream/protocol.ts'
+import { isAnswer, parse } from '../upstream/readAnswer.ts'
+import type { MirroredArgument } from '../upstream/toolList.ts'
+import type { InboundRequest } from './inbound.ts'
+import { isOurInputKey } from './inputKeys.ts'
+import { mirroredHeaders } from './mirroredHeaders.ts'
+
+/** What the message of a client becomes for one upstream, and what the upstream's messages become for the client. */
+export interface CallTranslation {
+  readonly outgoing: Outgoing
+  /** The request's id on the upstream's side. */
+  readonly upstreamId: RequestId
+  toClient(text: string): Translated
+}
+
+export type Translated =
+  | { readonly kind: 'final'; readonly text: string }
+  | { readonly kind: 'forward'; readonly text: string }
+  /** The upstream asks something of us; `id` is as it wrote it. */
+  | { readonly kind: 'request'; readonly id: string; readonly method: string }
+  | { readonly kind: 'drop' }
+
+export interface CallDetails {
+  readonly upstreamName: string
+  readonly clientInfo: ClientInfo
+  /** The `Mcp-Param-*` headers as a client of the 2026-07-28 era sent them. */
+  readonly paramHeaders: Readonly<Record<string, string>>
+  readonly mirrored: readonly MirroredArgument[]
+}
+
+/**
+ * Changes what has to change and nothing else: the tool's name, our own input responses, and where the two sides are of
+ * different eras the envelope; towards a 2025 session the request id and the progress token too, which have to be unique
+ * among all clients that share the session.
+ */
+export function translateCall(call: InboundRequest, link: Link, details: CallDetails): CallTranslation {
+  return link.era === 'modern' ? toModern(call, details) : toLegacy(call, link, details)
+}
+
+interface Parts {
+  readonly params: Member
+  readonly inParams: readonly Member[]
+  readonly meta: Member | undefined
+}
+
+function partsOf({ text, top }: InboundRequest): Parts {
+  const params = member(top, 'params')
+  if (params === undefined) throw new TypeError('a tools/call without params has been let through')
+  const inParams = members(text, params.start)
+  return { params, inParams, meta: member(inParams, '_meta') }
+}
+
+function toModern(call: InboundRequest, details: CallDetails): CallTranslation {
+  const parts = partsOf(call)
+  const isLegacyClient = call.era === 'legacy'
+  const edits = [...commonEdits(call, parts, details.upstreamName)]
+  if (isLegacyClient) edits.push(addEnvelope(call, parts, details.clientInfo))
+  const args = call.params['arguments']
+  const headers = {
+    ...(isLegacyClient ? mirroredHeaders(details.mirrored, isObject(args) ? args : {}) : details.paramHeaders),
+    ...modernHeaders('tools/call'),
+    'mcp-name': encodeHeaderValue(details.upstreamName),
+  }
+  return {
+    outgoing: { body: applyEdits(call.text, edits), headers },
+    upstreamId: call.id,
+    toClient: (text) => fromModern(text, call),
+  }
+}
+
+function fromModern(text: string, call: InboundRequest): Translated {
+  const message = parse(text)
+  if (message === undefined) return { kind: 'drop' }
+  if (typeof message['method'] === 'string') return forwardNotification(text, message)
+  if (!isAnswer(message, call.id)) return { kind: 'drop' }
+  const answer = message['id'] === call.id ? text : applyEdits(text, [idEdit(text, call.id)])
+  return { kind: 'final', text: call.era === 'legacy' ? forLegacyClient(answer, message) : answer }
+}
+
+function toLegacy(call: InboundRequest, link: LegacyLink, { upstreamName }: CallDetails): CallTranslation {
+  const parts = partsOf(call)
+  const upstreamId = link.nextId()
+  const meta = isObject(call.params['_meta']) ? call.params['_meta'] : {}
+  const progressToken = meta['progressToken']
+  const edits = [...commonEdits(call, parts, upstreamName), replaceId(call, upstreamId)]
+  if (parts.meta !== undefined) edits.push(stripEnvelope(call.text, parts.meta, upstreamId))
+  const isModernClient = call.era === 'modern'
+  const wantsLogs = !isModernClient || LOG_LEVEL_META in meta
+  return {
+    outgoing: { body: applyEdits(call.text, edits), headers: legacyHeaders(link) },
+    upstreamId,
+    toClient: (text) => fromLegacy(text, { call, upstreamId, progressToken, isModernClient, wantsLogs }),
+  }
+}
+
+interface LegacyCall {
+  readonly call: InboundRequest
+  readonly upstreamId: RequestId
+  readonly progressToken: unknown
+  readonly isModernClient: boolean
+  readonly wantsLogs: boolean
+}
+
+function fromLegacy(text: string, legacy: LegacyCall): Translated {
+  const message = parse(text)
+  if (message === undefined) return { kind: 'drop' }
+  if (message['method'] === 'notifications/progress') return progressForClient(text, message, legacy)
+  if (message['method'] === 'notifications/message' && !legacy.wantsLogs) return { kind: 'drop' }
+  if (typeof message['method'] === 'string') return forwardNotification(text, message)
+  if (!isAnswer(message, legacy.upstreamId)) return { kind: 'drop' }
+  return { kind: 'final', text: withClientId(text, message, legacy) }
+}
+
+function commonEdits({ text, params }: InboundRequest, { inParams }: Parts, upstreamName: string): Edit[] {
+  const edits: Edit[] = []
+  const name = member(inParams, 'name')
+  if (name !== undefined && params['name'] !== upstreamName) edits.push({ ...name, text: JSON.stringify(upstreamName) })
+  const responses = member(inParams, 'inputResponses')
+  if (responses === undefined) return edits
+  const all = members(text, responses.start)
+  const kept = all.filter(({ key }) => !isOurInputKey(key))
+  if (kept.length < all.length) edits.push({ ...responses, text: objectOf(text, kept) })
+  return edits
+}
+
+function replaceId({ top }: InboundRequest, id: RequestId): Edit {
+  const place = member(top, 'id')
+  if (place === undefined) throw new TypeError('a request without an id has been let through')
+  return { ...place, text: JSON.stringify(id) }
+}
+
+function addEnvelope({ text }: InboundRequest, { params, inParams, meta }: Parts, clientInfo: ClientInfo): Edit {
+  const envelope = [
+    `${JSON.stringify(VERSION_META)}:${JSON.stringify(MODERN_VERSION)}`,
+    `${JSON.stringify(CLIENT_INFO_META)}:${JSON.stringify(clientInfo)}`,
+    `${JSON.stringify(CLIENT_CAPABILITIES_META)}:{}`,
+  ]
+  if (meta === undefined) return insertMember(params.start, inParams, '_meta', `{${envelope.join(',')}}`)
+  const kept = members(text, meta.start).filter(({ key }) => !ENVELOPE_META.has(key))
+  const others = kept.map((each) => text.slice(each.keyStart, each.end))
+  return { ...meta, text: `{${[...envelope, ...others].join(',')}}` }
+}
+
+/** What is left is what the client meant for the upstream; the progress token is the id, which is unique. */
+function stripEnvelope(text: string, meta: Member, upstreamId: RequestId): Edit {
+  const kept = members(text, meta.start).filter(({ key }) => !ENVELOPE_META.has(key))
+  const written = kept.map((each) =>
+    each.key === 'progressToken'
+      ? `"progressToken":${JSON.stringify(upstreamId)}`
+      : text.slice(each.keyStart, each.end),
+  )
+  return { ...meta, text: `{${written.join(',')}}` }
+}
+
+function forwardNotification(text: string, message: Record<string, unknown>): Translated {
+  if (!('id' in message)) return FORWARDED.has(String(message['method'])) ? { kind: 'forward', text } : { kind: 'drop' }
+  const id = member(members(text), 'id')
+  return id === undefined
+    ? { kind: 'drop' }
+    : { kind: 'request', id: text.slice(id.start, id.end), method: String(message['method']) }
+}
+
+/** What belongs to one call. Everything else that an upstream announces is about the session, which is ours. */
+const FORWARDED: ReadonlySet<string> = new Set(['notifications/progress', 'notifications/message'])
+
+function progressForClient(text: string, message: Record<string, unknown>, legacy: LegacyCall): Translated {
+  const { params } = message
+  if (!isObject(params) || params['progressToken'] !== legacy.upstreamId || legacy.progressToken === undefined) {
+    return { kind: 'drop' }
+  }
+  const place = member(members(text), 'params')
+  const token = place && member(members(text, place.start), 'progressToken')
+  if (token === undefined) return { kind: 'drop' }
+  const original = JSON.stringify(legacy.progressToken)
+  return { kind: 'forward', text: applyEdits(text, [{ ...token, text: original }]) }
+}
+
+function withClientId(text: string, message: Record<string, unknown>, { call, isModernClient }: LegacyCall): string {
+  const edits = [idEdit(text, call.id)]
+  const result = member(members(text), 'result')
+  if (isModernClient && result !== undefined && isObject(message['result']) && !('resultType' in message['result'])) {
+    edits.push(insertMember(result.start, members(text, result.start), 'resultType', '"complete"'))
+  }
+  return applyEdits(text, edits)
+}
+
+/** An error may come without an id, where the upstream could not read it. */
+function idEdit(text: string, clientId: RequestId): Edit {
+  const top = members(text)
+  const place = member(top, 'id')
+  const written = JSON.stringify(clientId)
+  return place === undefined ? insertMember(text.indexOf('{'), top, 'id', written) : { ...place, text: written }
+}
+
+/** Takes out what the 2025 era does not know: `resultType`, and structured content that is not an object. */
+function forLegacyClient(text: string, message: Record<string, unknown>): string {
+  const place = member(members(text), 'result')
+  const { result } = message
+  if (place === undefined || !isObject(result)) return text
+  const all = members(text, place.start)
+  const structured = result['structuredContent']
+  const isForeign = ({ key }: Member): boolean =>
+    key === 'resultType' || (key === 'structuredContent' && structured !== undefined && !isObject(structured))
+  const foreign = all.filter(isForeign)
+  const [only] = foreign
+  if (only === undefined) return text
+  const edit = foreign.length === 1 ? removeMember(all, only) : undefined
+  return applyEdits(text, [
+    edit ?? {
+      ...place,
+      text: objectOf(
+        text,
+        all.filter((each) => !isForeign(each)),
+      ),
+    },
+  ])
+}

@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import { UNAVAILABLE_META_KEY } from '@latchkey/core/wire'
+import type { Accounts } from '../services.ts'
+import { CLIENT_CAPABILITIES_META, isObject, URL_ELICITATION_REQUIRED } from '../upstream/protocol.ts'
+import type { AllowedConnection } from './allowedTools.ts'
+import type { InboundRequest } from './inbound.ts'
+import { inputKeyOf } from './inputKeys.ts'
+import { errorText, resultText } from './replies.ts'
+
+export interface ConsentQuestion {
+  readonly call: InboundRequest
+  readonly from: AllowedConnection
+  readonly toolName: string
+  /** Whether this client of the 2025 era said that it can send its user to a URL. */
+  readonly legacyCanOpenUrls: boolean
+}
+
+/**
+ * The answer to a call whose connection its user has to authorize first: the link, in the form that this client
+ * understands; without one, what to do and no link, for the text goes to a model.
+ *
+ * - 2026-07-28 with `elicitation.url`: `input_required`. There is no request state: a retry is decided from scratch.
+ * - 2025-11-25 with `elicitation.url`: error -32042.
+ * - everybody else: a result with `isError`.
+ */
+export async function consentAnswer(accounts: Accounts, question: ConsentQuestion): Promise<string> {
+  const { call, from, toolName } = question
+  if (!canOpenUrls(question)) return withoutLink(call, from, mustAuthorize(from, toolName))
+  if (hasDeclined(question)) {
+    return withoutLink(call, from, `The user did not authorize the connection "${from.connection.name}".`)
+  }
+  const account = (await accounts.get(from.account.id)) ?? from.account
+  const url = (await accounts.createLink(account)).url.reveal()
+  const message = `Authorize ${from.connection.displayName} to continue.`
+  return call.era === 'modern' ? inputRequired(call, from, url, message) : elicitationRequired(call, url, message)
+}
+
+function inputRequired(call: InboundRequest, { connection }: AllowedConnection, url: string, message: string): string {
+  const request = { method: 'elicitation/create', params: { mode: 'url', message, url } }
+  const inputRequests = { [inputKeyOf(connection.name)]: request }
+  return resultText(call.id, JSON.stringify({ resultType: 'input_required', inputRequests }))
+}
+
+function elicitationRequired(call: InboundRequest, url: string, message: string): string {
+  const elicitations = [{ mode: 'url', elicitationId: randomUUID(), url, message }]
+  return errorText(call.id, { code: URL_ELICITATION_REQUIRED, message, data: { elicitations } })
+}
+
+function withoutLink(call: InboundRequest, { connection }: AllowedConnection, text: string): string {
+  const result = {
+    ...(call.era === 'modern' ? { resultType: 'complete' } : {}),
+    content: [{ type: 'text', text }],
+    isError: true,
+    _meta: { [UNAVAILABLE_META_KEY]: [{ connection: connection.name, reason: 'authorization_required' }] },
+  }
+  return resultText(call.id, JSON.stringify(result))
+}
+
+function mustAuthorize({ connection }: AllowedConnection, toolName: string): string {
+  return (
+    `The connection "${connection.name}" must be authorized by its user before the tool "${toolName}" can be used. ` +
+    'Ask the app for an authorization link.'
+  )
+}
+
+function canOpenUrls({ call, legacyCanOpenUrls }: ConsentQuestion): boolean {
+  if (call.era === 'legacy') return legacyCanOpenUrls
+  const meta = call.params['_meta']
+  const capabilities = isObject(meta) ? meta[CLIENT_CAPABILITIES_META] : undefined
+  const elicitation = isObject(capabilities) ? capabilities['elicitation'] : undefined
+  return isObject(elicitation) && isObject(elicitation['url'])
+}
+
+/** The client was sent to the link and the person said no: asking once more would only go round. */
+function hasDeclined({ call, from }: ConsentQuestion): boolean {
+  const responses = call.params['inputResponses']
+  const key = inputKeyOf(from.connection.name)
+  const response = isObject(responses) && Object.hasOwn(responses, key) ? responses[key] : undefined
+  return isObject(response) && (response['action'] === 'decline' || response['action'] === 'cancel')
+}

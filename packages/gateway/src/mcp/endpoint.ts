@@ -1,0 +1,216 @@
+import type {
+  Accounts,
+  Clock,
+  Configs,
+  Credentials,
+  EventLog,
+  GuardedFetch,
+  Instances,
+  Keys,
+  McpEndpoint,
+  RequestLog,
+} from '../services.ts'
+import {
+  INVALID_PARAMS,
+  METHOD_NOT_FOUND,
+  PARSE_ERROR,
+  REFUSED,
+  SESSION_NOT_FOUND,
+  SSE_TYPE,
+  isRequestId,
+  JSON_TYPE,
+  mediaType,
+} from '../upstream/protocol.ts'
+import { createUpstreams } from '../upstream/upstreams.ts'
+import { authenticate, type Principal } from './authenticate.ts'
+import { callTool } from './callTool.ts'
+import { discoverResult, initializeResult, type ServerInfo } from './identity.ts'
+import { readInbound, type Inbound, type InboundRequest } from './inbound.ts'
+import { createInFlight } from './inFlight.ts'
+import { createLegacySession, readLegacySession, type LegacySession } from './legacySession.ts'
+import { listTools } from './listTools.ts'
+import { BodyTooLarge, readBody } from './readBody.ts'
+import {
+  accepted,
+  errorReply,
+  invalidToken,
+  jsonReply,
+  methodNotAllowed,
+  resultReply,
+  resultText,
+  unknownUrl,
+} from './replies.ts'
+
+export interface McpEndpointDeps {
+  readonly keys: Keys
+  readonly instances: Instances
+  readonly configs: Configs
+  readonly accounts: Accounts
+  readonly credentials: Credentials
+  readonly events: EventLog
+  readonly fetch: GuardedFetch
+  readonly clock: Clock
+  /** What the endpoint says it is. Default: `latchkey`, version 0.0.0. */
+  readonly serverInfo?: ServerInfo
+  /** The longest request body, in bytes. Default 10 MiB. */
+  readonly maxBodyBytes?: number
+  /** How long one upstream may take to list its tools, in milliseconds. Default 10,000. */
+  readonly listTimeoutMs?: number
+}
+
+const MAX_BODY_BYTES = 10 * 1024 * 1024
+
+/**
+ * What agents connect to. It decides who and which tools anew on every request, answers what it can answer itself, and
+ * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
+ */
+export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
+  const { keys, accounts, credentials, events, fetch, clock, listTimeoutMs } = deps
+  const { serverInfo = { name: 'latchkey', version: '0.0.0' }, maxBodyBytes = MAX_BODY_BYTES } = deps
+  const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
+  const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
+  const inFlight = createInFlight()
+
+  async function serve(request: Request, principal: Principal, log: RequestLog): Promise<Response> {
+    if (mediaType(request.headers) !== JSON_TYPE) {
+      return errorReply(
+        null,
+        { code: REFUSED, message: 'Unsupported media type: the body must be application/json' },
+        415,
+      )
+    }
+    let text: string
+    try {
+      text = await readBody(request, maxBodyBytes)
+    } catch (error) {
+      return unreadable(error, maxBodyBytes)
+    }
+    const inbound = readInbound(text, request.headers)
+    const session = sessionOf(request, principal, inbound)
+    if (session === 'unknown') return errorReply(null, { code: SESSION_NOT_FOUND, message: 'Session not found' }, 404)
+    switch (inbound.kind) {
+      case 'invalid':
+        return errorReply(inbound.id, inbound.error, inbound.status)
+      case 'response':
+        return accepted()
+      case 'notification':
+        if (inbound.method === 'notifications/cancelled') cancel(session, inbound.params)
+        return accepted()
+      case 'request':
+        return answer(request, principal, inbound, session, log)
+      default:
+        return inbound satisfies never
+    }
+  }
+
+  /** A session is a convenience of the 2025 era: a request without one is served as well, a foreign one is not. */
+  function sessionOf(request: Request, principal: Principal, inbound: Inbound): LegacySession | 'unknown' | undefined {
+    const id = request.headers.get('mcp-session-id')
+    const ignores = inbound.kind === 'request' && (inbound.era === 'modern' || inbound.method === 'initialize')
+    if (id === null || ignores) return undefined
+    return readLegacySession(keys, principal, id) ?? 'unknown'
+  }
+
+  function cancel(session: LegacySession | undefined, { requestId }: Record<string, unknown>): void {
+    if (session !== undefined && isRequestId(requestId)) inFlight.cancel(session.id, requestId)
+  }
+
+  async function answer(
+    request: Request,
+    principal: Principal,
+    call: InboundRequest,
+    session: LegacySession | undefined,
+    log: RequestLog,
+  ): Promise<Response> {
+    const { id, era, method, params } = call
+    log.set('era', era)
+    log.set('rpcMethod', KNOWN_METHODS.has(method) ? method : 'unknown')
+    if (method === 'tools/call') return answerCall(request, principal, call, session, log)
+    if (method === 'tools/list') return answerList(principal, call, log)
+    if (era === 'modern' && method === 'server/discover') {
+      return resultReply(id, JSON.stringify(discoverResult(serverInfo)))
+    }
+    if (era === 'legacy' && method === 'ping') return resultReply(id, '{}')
+    if (era === 'legacy' && method === 'initialize') {
+      const result = JSON.stringify(initializeResult(serverInfo, call.version))
+      return jsonReply(resultText(id, result), 200, { 'mcp-session-id': createLegacySession(keys, principal, params) })
+    }
+    return errorReply(id, { code: METHOD_NOT_FOUND, message: 'Method not found' }, era === 'modern' ? 404 : 200)
+  }
+
+  async function answerList(
+    principal: Principal,
+    { id, era, params }: InboundRequest,
+    log: RequestLog,
+  ): Promise<Response> {
+    // There is one page only, so no cursor is one of ours.
+    if (params['cursor'] !== undefined) return errorReply(id, { code: INVALID_PARAMS, message: 'Invalid cursor' }, 200)
+    const { result, toolCount, unavailable } = await listTools({ accounts, upstreams, serverInfo }, principal, era)
+    log.set('tools', toolCount)
+    if (unavailable.length > 0) log.set('unavailable', unavailable.map(({ connection }) => connection).join(','))
+    return resultReply(id, result)
+  }
+
+  async function answerCall(
+    request: Request,
+    principal: Principal,
+    call: InboundRequest,
+    session: LegacySession | undefined,
+    log: RequestLog,
+  ): Promise<Response> {
+    const abort = new AbortController()
+    const onGone = (): void => abort.abort(new Error('the client has gone'))
+    request.signal.addEventListener('abort', onGone, { once: true })
+    const flight = inFlight.start(session?.id, call.id, abort)
+    const onEnd = (): void => {
+      flight.end()
+      request.signal.removeEventListener('abort', onGone)
+    }
+    const { headers } = request
+    const toolCall = { principal, call, headers, log, abort, onEnd, legacyCanOpenUrls: session?.canOpenUrls ?? false }
+    try {
+      return await callTool({ accounts, upstreams, clientInfo: serverInfo }, toolCall)
+    } catch (error) {
+      onEnd()
+      if (!abort.signal.aborted) throw error
+      log.set('outcome', 'aborted')
+      // Nobody reads this where the client has gone; one that cancelled is told that nothing more will come.
+      return new Response('', { status: 200, headers: { 'content-type': SSE_TYPE } })
+    }
+  }
+
+  return {
+    async handle(request, endpoint, log) {
+      if (request.method !== 'POST') return methodNotAllowed()
+      const principal = await authenticate(deps, endpoint, request.headers.get('authorization'))
+      if (principal === 'unknown_url') return unknownUrl()
+      if (principal === 'invalid_token') return invalidToken()
+      log.set('configId', principal.config.id)
+      log.set('instanceId', principal.instanceId)
+      return serve(request, principal, log)
+    },
+    discoverResult: () => discoverResult(serverInfo),
+    close() {
+      unsubscribe()
+      inFlight.close()
+      upstreams.close()
+      return Promise.resolve()
+    },
+  }
+}
+
+/** What a client made up does not get into the log. */
+const KNOWN_METHODS: ReadonlySet<string> = new Set([
+  'server/discover',
+  'initialize',
+  'ping',
+  'tools/list',
+  'tools/call',
+])
+
+function unreadable(error: unknown, maxBodyBytes: number): Response {
+  if (error instanceof BodyTooLarge) {
+    return errorReply(null, { code: REFUSED, message: `The body is longer than ${maxBodyBytes} bytes` }, 413)
+  }
+  return errorReply(null, { code: PARSE_ERROR, message: 'Parse error: the body could not be read' }, 400)
+}

@@ -1,0 +1,104 @@
+import type { Connection } from '../domain.ts'
+import { invalidUpstream, unavailable } from '../upstream/failures.ts'
+import { discard } from '../upstream/post.ts'
+import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED, type Era, type RequestId } from '../upstream/protocol.ts'
+import { readSse, SSE_COMMENT, sseEvent, type SseReader } from '../upstream/sseMessages.ts'
+import type { Translated } from './callTranslation.ts'
+import { errorText, jsonReply } from './replies.ts'
+
+export interface RelayOptions {
+  readonly connection: Connection
+  readonly clientEra: Era
+  readonly clientId: RequestId
+  /** Aborted when the call is given up: then there is nobody to answer. */
+  readonly signal: AbortSignal
+  readonly toClient: (text: string) => Translated
+  /** The upstream asked something of us in the middle of the call; `id` is as it wrote it. */
+  readonly onRequest: (id: string, method: string) => void
+  /** The call is over: answered, given up, or the client has gone (`aborted`). Called once. */
+  readonly onEnd: (how: 'answered' | 'failed' | 'aborted') => void
+}
+
+const MAX_EVENT_CHARS = 1024 * 1024
+const STREAM_HEADERS = { 'content-type': SSE_TYPE, 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
+
+/**
+ * Brings an upstream's answer to the client: a JSON message as one message, events as they come. Of the upstream's
+ * headers nothing but the kind of content is kept (security T43), of an answer that is not MCP nothing at all (T41).
+ */
+export async function relayAnswer(response: Response, options: RelayOptions): Promise<Response> {
+  const type = mediaType(response.headers)
+  if (type === JSON_TYPE) return relayJson(response, options)
+  if (type === SSE_TYPE && response.ok && response.body !== null) return relayEvents(response.body, options)
+  await discard(response)
+  throw unexpectedStatus(response.status, options.connection)
+}
+
+async function relayJson(response: Response, options: RelayOptions): Promise<Response> {
+  const { connection, clientEra } = options
+  let text: string
+  try {
+    text = await response.text()
+  } catch (error) {
+    throw unavailable(connection, 'broke its answer off', error)
+  }
+  const answer = options.toClient(text)
+  if (answer.kind !== 'final') throw unexpectedStatus(response.status, connection)
+  options.onEnd('answered')
+  // A status of the new era is part of its message; one of the old era says that there is no message.
+  return jsonReply(answer.text, clientEra === 'modern' ? response.status : 200)
+}
+
+function unexpectedStatus(status: number, connection: Connection): Error {
+  if (status >= 500 || status === 429) return unavailable(connection, `answered with status ${status}`)
+  const what = status === 200 ? 'something that is not an MCP message' : `status ${status} and without an MCP message`
+  return invalidUpstream(connection, `answered with ${what}`)
+}
+
+function relayEvents(body: ReadableStream<Uint8Array>, options: RelayOptions): Response {
+  const reader = readSse(body, MAX_EVENT_CHARS)
+  const encoder = new TextEncoder()
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { text, isLast } = await nextForClient(reader, options)
+        controller.enqueue(encoder.encode(text))
+        if (!isLast) return
+        controller.close()
+        await reader.cancel().catch(ignore)
+      },
+      cancel: () => options.onEnd('aborted'),
+    },
+    { highWaterMark: 0 },
+  )
+  return new Response(stream, { status: 200, headers: STREAM_HEADERS })
+}
+
+async function nextForClient(reader: SseReader, options: RelayOptions): Promise<{ text: string; isLast: boolean }> {
+  try {
+    for (;;) {
+      const item = await reader.next()
+      if (item === undefined) return brokenOff(options)
+      if (item.kind === 'comment') return { text: SSE_COMMENT, isLast: false }
+      const translated = options.toClient(item.data)
+      if (translated.kind === 'request') options.onRequest(translated.id, translated.method)
+      if (translated.kind === 'forward') return { text: sseEvent(translated.text), isLast: false }
+      if (translated.kind !== 'final') continue
+      options.onEnd('answered')
+      return { text: sseEvent(translated.text), isLast: true }
+    }
+  } catch {
+    return brokenOff(options)
+  }
+}
+
+/** A stream that ends without an answer would leave the client waiting until its own deadline. */
+function brokenOff({ connection, clientId, signal, onEnd }: RelayOptions): { text: string; isLast: boolean } {
+  if (signal.aborted) return { text: SSE_COMMENT, isLast: true }
+  onEnd('failed')
+  const { message } = unavailable(connection, 'ended its answer before it was complete')
+  const data = { connection: connection.name }
+  return { text: sseEvent(errorText(clientId, { code: UPSTREAM_FAILED, message, data })), isLast: true }
+}
+
+function ignore(): void {}

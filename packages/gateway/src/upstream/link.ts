@@ -1,0 +1,152 @@
+import type { Connection } from '../domain.ts'
+import type { Clock, GuardedFetch } from '../services.ts'
+import { invalidUpstream, unavailable } from './failures.ts'
+import { discard, post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
+import {
+  CLIENT_CAPABILITIES_META,
+  CLIENT_INFO_META,
+  HEADER_MISMATCH,
+  isObject,
+  LEGACY_VERSION,
+  LEGACY_VERSIONS,
+  MISSING_CLIENT_CAPABILITY,
+  MODERN_VERSION,
+  UNSUPPORTED_VERSION,
+  VERSION_META,
+} from './protocol.ts'
+import { readAnswer, type Answer } from './readAnswer.ts'
+
+/** How to speak to one account's upstream. */
+export type Link = ModernLink | LegacyLink
+
+export interface ModernLink {
+  readonly era: 'modern'
+  readonly foundAt: number
+}
+
+export interface LegacyLink {
+  readonly era: 'legacy'
+  readonly foundAt: number
+  readonly version: string
+  readonly sessionId: string | undefined
+  /** The credential that the session was made with: a session never outlives it. */
+  readonly generation: number
+  /** Ids that are unique in the session, whatever the clients that share it choose. */
+  nextId(): number
+}
+
+export interface ClientInfo {
+  readonly name: string
+  readonly version: string
+}
+
+export interface LinkDeps {
+  readonly fetch: GuardedFetch
+  readonly clock: Clock
+  readonly clientInfo: ClientInfo
+}
+
+const PROBE_ID = 'latchkey-discover'
+const MODERN_ONLY_ERRORS: ReadonlySet<unknown> = new Set([
+  HEADER_MISMATCH,
+  MISSING_CLIENT_CAPABILITY,
+  UNSUPPORTED_VERSION,
+])
+
+/** Finds out which era the upstream speaks: a `server/discover` that is answered says the new one, else a handshake. */
+export async function establishLink(deps: LinkDeps, target: PostTarget, limits: PostLimits): Promise<Link> {
+  const isModern = await probe(deps, target, limits)
+  return isModern ? { era: 'modern', foundAt: deps.clock() } : handshake(deps, target, limits)
+}
+
+async function probe({ fetch, clientInfo }: LinkDeps, target: PostTarget, limits: PostLimits): Promise<boolean> {
+  const outgoing = modernMessage(PROBE_ID, 'server/discover', {}, clientInfo)
+  const response = await post(fetch, target, outgoing, limits)
+  if (response.status >= 500) {
+    await discard(response)
+    throw unavailable(target.connection, `answered with status ${response.status}`)
+  }
+  const message = await readProbe(target.connection, response)
+  const { result, error } = message ?? {}
+  if (isObject(result)) return speaksModern(target.connection, result['supportedVersions'])
+  if (!isObject(error) || !MODERN_ONLY_ERRORS.has(error['code'])) return false
+  if (error['code'] !== UNSUPPORTED_VERSION) return true
+  return speaksModern(target.connection, isObject(error['data']) ? error['data']['supported'] : undefined)
+}
+
+/** Anything that is not an answer of the new era is what an older server may say to a method it does not know. */
+async function readProbe(connection: Connection, response: Response): Promise<Answer['message'] | undefined> {
+  try {
+    return (await readAnswer(connection, response, PROBE_ID)).message
+  } catch {
+    return undefined
+  }
+}
+
+function speaksModern(connection: Connection, versions: unknown): boolean {
+  if (!Array.isArray(versions)) return false
+  if (versions.includes(MODERN_VERSION)) return true
+  if (LEGACY_VERSIONS.some((version) => versions.includes(version))) return false
+  throw invalidUpstream(connection, 'speaks no revision of MCP that the gateway knows')
+}
+
+/** The handshake of the 2025 era: `initialize`, then `notifications/initialized`. */
+export async function handshake(
+  { fetch, clock, clientInfo }: LinkDeps,
+  target: PostTarget,
+  limits: PostLimits,
+): Promise<LegacyLink> {
+  const { connection, opened } = target
+  const params = { protocolVersion: LEGACY_VERSION, capabilities: {}, clientInfo }
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params })
+  const response = await post(fetch, target, { body, headers: {} }, limits)
+  if (!response.ok) {
+    await discard(response)
+    const what = `answered with status ${response.status}`
+    throw response.status >= 500 ? unavailable(connection, what) : invalidUpstream(connection, `${what} to a handshake`)
+  }
+  const sessionId = response.headers.get('mcp-session-id') ?? undefined
+  const { message } = await readAnswer(connection, response, 0)
+  const version = isObject(message['result']) ? message['result']['protocolVersion'] : undefined
+  if (typeof version !== 'string' || !LEGACY_VERSIONS.includes(version)) {
+    throw invalidUpstream(connection, 'did not agree on a revision of MCP')
+  }
+  let lastId = 0
+  const nextId = (): number => (lastId += 1)
+  const link: LegacyLink = {
+    era: 'legacy',
+    foundAt: clock(),
+    version,
+    sessionId,
+    generation: opened.generation,
+    nextId,
+  }
+  const initialized = legacyMessage(link, { jsonrpc: '2.0', method: 'notifications/initialized' })
+  await discard(await post(fetch, target, initialized, limits))
+  return link
+}
+
+export function modernHeaders(method: string): Record<string, string> {
+  return { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': method }
+}
+
+export function legacyHeaders({ version, sessionId }: LegacyLink): Record<string, string> {
+  return { 'mcp-protocol-version': version, ...(sessionId === undefined ? {} : { 'mcp-session-id': sessionId }) }
+}
+
+/** A request of our own, of the 2026-07-28 era. */
+export function modernMessage(
+  id: string | number,
+  method: string,
+  params: Record<string, unknown>,
+  clientInfo: ClientInfo,
+): Outgoing {
+  const _meta = { [VERSION_META]: MODERN_VERSION, [CLIENT_INFO_META]: clientInfo, [CLIENT_CAPABILITIES_META]: {} }
+  const body = JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, _meta } })
+  return { body, headers: modernHeaders(method) }
+}
+
+/** A message of our own, of the 2025 era. */
+export function legacyMessage(link: LegacyLink, message: Record<string, unknown>): Outgoing {
+  return { body: JSON.stringify(message), headers: legacyHeaders(link) }
+}

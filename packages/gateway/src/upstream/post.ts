@@ -1,0 +1,66 @@
+import type { Connection } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import type { GuardedFetch, OpenedCredential } from '../services.ts'
+import { CredentialRefused, invalidUpstream, unavailable } from './failures.ts'
+import { JSON_TYPE, SSE_TYPE } from './protocol.ts'
+
+/** A message on its way to an upstream. */
+export interface Outgoing {
+  readonly body: string
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface PostLimits {
+  readonly signal: AbortSignal | undefined
+  readonly maxBytes: number
+  readonly headersTimeoutMs: number
+  readonly bodyIdleTimeoutMs: number
+}
+
+export interface PostTarget {
+  readonly connection: Connection
+  /** Keeps one account's sockets apart from every other's (security T51). */
+  readonly partition: string
+  readonly opened: OpenedCredential
+}
+
+const ACCEPT = `${JSON_TYPE}, ${SSE_TYPE}`
+
+/**
+ * Sends one message, once. The headers are ours and the credential's: nothing that a client sent reaches an upstream
+ * unless it was put into `outgoing` by name (security T9).
+ */
+export async function post(
+  fetch: GuardedFetch,
+  { connection, partition, opened }: PostTarget,
+  { body, headers }: Outgoing,
+  limits: PostLimits,
+): Promise<Response> {
+  const all: Record<string, string> = { ...headers, 'content-type': JSON_TYPE, accept: ACCEPT }
+  for (const [name, value] of Object.entries(opened.headers)) all[name.toLowerCase()] = value
+  const { signal, ...sizes } = limits
+  let response: Response
+  try {
+    const init = { method: 'POST', headers: all, body, partition, ...sizes }
+    response = await fetch(connection.mcpServerUrl, signal === undefined ? init : { ...init, signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (error instanceof GatewayError && error.code === 'upstream_invalid') {
+      throw invalidUpstream(connection, 'gave an answer that the gateway does not accept', error)
+    }
+    throw unavailable(connection, 'could not be reached', error)
+  }
+  if (response.status !== 401) return response
+  await discard(response)
+  throw new CredentialRefused()
+}
+
+/** Lets go of an answer that nobody reads. */
+export async function discard(response: Response): Promise<void> {
+  try {
+    await response.body?.cancel()
+  } catch {
+    // It ended by itself.
+  }
+}

@@ -1,0 +1,77 @@
+import type { Connection } from '../domain.ts'
+import { invalidUpstream } from './failures.ts'
+import { discard } from './post.ts'
+import { isObject, JSON_TYPE, mediaType, SSE_TYPE, type RequestId } from './protocol.ts'
+import { readSse } from './sseMessages.ts'
+
+/** A JSON-RPC response: its text as it came, and the same parsed. */
+export interface Answer {
+  readonly text: string
+  readonly message: Record<string, unknown>
+}
+
+/** Reads an answer to the end, whether it comes as JSON or as events, and gives the response with this id. */
+export async function readAnswer(connection: Connection, response: Response, id: RequestId): Promise<Answer> {
+  const type = mediaType(response.headers)
+  if (type === JSON_TYPE) return parseAnswer(connection, await readText(connection, response), id)
+  if (type === SSE_TYPE && response.body !== null) return readStreamedAnswer(connection, response.body, id)
+  await discard(response)
+  throw invalidUpstream(connection, `answered with status ${response.status} and without an MCP message`)
+}
+
+/** Throws `upstream_invalid` if the text is not the response with this id. */
+export function parseAnswer(connection: Connection, text: string, id: RequestId): Answer {
+  const message = parse(text)
+  if (message !== undefined && isAnswer(message, id)) return { text, message }
+  throw invalidUpstream(connection, 'answered with something that is not an MCP message')
+}
+
+export function isAnswer(message: Record<string, unknown>, id: RequestId): boolean {
+  if (message['jsonrpc'] !== '2.0' || 'method' in message) return false
+  if (isObject(message['result'])) return message['id'] === id
+  // An error may come before the id could be read.
+  return isObject(message['error']) && (message['id'] === id || message['id'] === null || message['id'] === undefined)
+}
+
+export function parse(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function readText(connection: Connection, response: Response): Promise<string> {
+  try {
+    return await response.text()
+  } catch (error) {
+    throw invalidUpstream(connection, 'broke its answer off', error)
+  }
+}
+
+async function readStreamedAnswer(
+  connection: Connection,
+  body: ReadableStream<Uint8Array>,
+  id: RequestId,
+): Promise<Answer> {
+  const reader = readSse(body, MAX_EVENT_CHARS)
+  try {
+    for (;;) {
+      const item = await reader.next()
+      if (item === undefined) break
+      if (item.kind === 'comment') continue
+      const message = parse(item.data)
+      if (message !== undefined && isAnswer(message, id)) return { text: item.data, message }
+    }
+  } catch (error) {
+    throw invalidUpstream(connection, 'broke its answer off', error)
+  } finally {
+    await reader.cancel().catch(ignore)
+  }
+  throw invalidUpstream(connection, 'ended its answer before it was complete')
+}
+
+const MAX_EVENT_CHARS = 2 * 1024 * 1024
+
+function ignore(): void {}
