@@ -1,5 +1,5 @@
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
-import { Duplex } from 'node:stream'
+import { type Duplex, pipeline, Readable } from 'node:stream'
 import { GatewayError } from '../errors.ts'
 
 /**
@@ -7,23 +7,50 @@ import { GatewayError } from '../errors.ts'
  * over the wire stops no gzip bomb. One layer of compression at most; nobody honest needs two.
  */
 export function cappedBody(
-  raw: ReadableStream<Uint8Array>,
+  raw: AsyncIterable<Uint8Array>,
   { contentEncoding, maxBytes, host }: { contentEncoding: string; maxBytes: number; host: string },
 ): ReadableStream<Uint8Array> {
   const decompressor = decompressorFor(contentEncoding.trim().toLowerCase(), host)
-  const decoded: ReadableStream<Uint8Array> = raw.pipeThrough(Duplex.toWeb(decompressor))
-  return decoded.pipeThrough(new TransformStream(byteCap(maxBytes, host)))
+  // Errors of either side, and a reader that leaves, end both; the reader below hears of them from the decompressor.
+  pipeline(Readable.from(raw), decompressor, () => {})
+  return streamOf(decoded(decompressor, maxBytes, host))
 }
 
-function byteCap(maxBytes: number, host: string): Transformer<Uint8Array, Uint8Array> {
-  let received = 0
-  return {
-    transform(chunk, controller) {
-      received += chunk.byteLength
-      if (received > maxBytes) controller.error(tooLarge(host, maxBytes))
-      else controller.enqueue(chunk)
+function streamOf(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await chunks.next()
+      if (done) controller.close()
+      else controller.enqueue(value)
     },
+    cancel: async () => void (await chunks.return(undefined)),
+  })
+}
+
+async function* decoded(
+  decompressor: AsyncIterable<Buffer>,
+  maxBytes: number,
+  host: string,
+): AsyncGenerator<Uint8Array> {
+  let received = 0
+  try {
+    for await (const chunk of decompressor) {
+      received += chunk.byteLength
+      if (received > maxBytes) throw tooLarge(host, maxBytes)
+      yield chunk
+    }
+  } catch (error) {
+    throw isZlibError(error) ? new GatewayError('upstream_invalid', `${host} sent bytes that do not decode.`) : error
   }
+}
+
+function isZlibError(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    /^(Z_|ERR_BROTLI|ERR__ERROR)/.test(error.code)
+  )
 }
 
 /** True if the body is to be decoded before it is counted. */

@@ -1,0 +1,65 @@
+import { type Context, Hono } from 'hono'
+import { GatewayError } from '../errors.ts'
+import type { Accounts, Clock, Keys, OAuth, Vault } from '../services.ts'
+import type { FlowStore } from '../store/store.ts'
+import { callbackRoutes } from './callbackRoutes.ts'
+import type { ConnectRoom, VerifyApiKey } from './connectRoom.ts'
+import { createCookies } from './cookies.ts'
+import { createFlows } from './flow.ts'
+import { createFormGuard } from './formGuard.ts'
+import { linkRoutes } from './linkRoutes.ts'
+import { messagePage } from './messagePage.ts'
+import { type Answer, FAILED } from './messages.ts'
+import { createPageHeaders } from './pageHeaders.ts'
+
+export interface ConnectOptions {
+  readonly accounts: Pick<Accounts, 'findLink' | 'activate'>
+  readonly oauth: Pick<OAuth, 'begin' | 'complete'>
+  readonly flows: FlowStore
+  readonly keys: Pick<Keys, 'digest'>
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly publicUrl: string | URL
+  /** What the pages call the app that asks. */
+  readonly appName: string
+  readonly verifyApiKey: VerifyApiKey
+  /** Hears why a sign-in could not begin or end, for the log. The message holds no secret. Default: nobody. */
+  readonly report?: (error: GatewayError) => void
+}
+
+/**
+ * The pages that a person sees: `GET, POST /connect/:token`, `GET /connect/:token/status`, `GET /oauth/callback`,
+ * `GET /oauth/result/:problem`. They need no script, load nothing from elsewhere, and show nothing of a user.
+ */
+export function createConnect(options: ConnectOptions): Hono {
+  const { keys, report = () => {} } = options
+  const publicUrl = new URL(options.publicUrl)
+  const cookies = createCookies(publicUrl.protocol === 'https:')
+  const formGuard = createFormGuard(publicUrl, keys, cookies)
+  const room: ConnectRoom = { ...options, publicUrl, report, say, cookies, formGuard, flows: createFlows(options) }
+  const headers = createPageHeaders(publicUrl)
+  const app = new Hono()
+  const dress = (context: Context) => {
+    for (const name in headers) context.header(name, headers[name])
+  }
+  for (const path of ['/connect/*', '/oauth/callback', '/oauth/result/*']) {
+    app.use(path, async (context, next) => {
+      dress(context)
+      await next()
+    })
+  }
+  app.route('/', linkRoutes(room))
+  app.route('/', callbackRoutes(room))
+  app.onError((error, context) => {
+    dress(context)
+    report(
+      error instanceof GatewayError ? error : new GatewayError('internal', 'A connect page failed.', { cause: error }),
+    )
+    return say(context, FAILED)
+  })
+  return app
+}
+
+function say(context: Context, { message, status }: Answer): Response | Promise<Response> {
+  return context.html(messagePage(message), status)
+}

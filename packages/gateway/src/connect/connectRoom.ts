@@ -1,0 +1,26 @@
+import type { Context } from 'hono'
+import type { Connection } from '../domain.ts'
+import type { GatewayError } from '../errors.ts'
+import type { Accounts, Clock, OAuth } from '../services.ts'
+import type { createCookies } from './cookies.ts'
+import type { Flows } from './flow.ts'
+import type { createFormGuard } from './formGuard.ts'
+import type { Answer } from './messages.ts'
+
+/** Asks the upstream whether it takes a key. */
+export type VerifyApiKey = (connection: Connection, key: string) => Promise<'accepted' | 'rejected' | 'unreachable'>
+
+/** What the routes of this room share. */
+export interface ConnectRoom {
+  readonly accounts: Pick<Accounts, 'findLink' | 'activate'>
+  readonly oauth: Pick<OAuth, 'complete'>
+  readonly verifyApiKey: VerifyApiKey
+  readonly flows: Flows
+  readonly cookies: ReturnType<typeof createCookies>
+  readonly formGuard: ReturnType<typeof createFormGuard>
+  readonly appName: string
+  readonly publicUrl: URL
+  readonly clock: Clock
+  readonly report: (error: GatewayError) => void
+  readonly say: (context: Context, answer: Answer) => Response | Promise<Response>
+}

@@ -1,0 +1,44 @@
+import type { ConnectPageInput } from './connectPage.ts'
+
+interface Outcome {
+  readonly status: 200 | 400 | 403 | 422 | 502
+  readonly notice: (service: string) => NonNullable<ConnectPageInput['notice']>
+}
+
+/** How the last try ended, where the same link may be tried again. */
+export type OutcomeName = 'declined' | 'refused' | 'unavailable' | 'unusable' | 'key-missing' | 'key-rejected'
+
+export const OUTCOMES: Readonly<Record<OutcomeName, Outcome>> = {
+  declined: outcome(403, 'warn', () => 'Access was declined, so nothing was connected. You can try again.'),
+  refused: outcome(
+    403,
+    'bad',
+    (service) => `${service} did not complete the sign-in, so nothing was connected. You can try again.`,
+  ),
+  unavailable: outcome(
+    502,
+    'bad',
+    (service) => `${service} does not answer at the moment. Nothing was connected. Try again in a minute.`,
+  ),
+  unusable: outcome(
+    502,
+    'bad',
+    (service) =>
+      `${service} cannot be connected: its sign-in is not set up as it should be. Tell the people who run the app.`,
+  ),
+  'key-missing': outcome(400, 'bad', () => 'Enter the key as it was given to you: one line, without spaces.'),
+  'key-rejected': outcome(422, 'bad', (service) => `${service} does not accept this key. Check it and try again.`),
+}
+
+/** The outcome that a page's address names; undefined for anything else that somebody wrote there. */
+export function outcomeNamed(name: string | undefined): OutcomeName | undefined {
+  return name !== undefined && isOutcomeName(name) ? name : undefined
+}
+
+function isOutcomeName(name: string): name is OutcomeName {
+  return Object.hasOwn(OUTCOMES, name)
+}
+
+function outcome(status: Outcome['status'], tone: 'warn' | 'bad', text: (service: string) => string): Outcome {
+  return { status, notice: (service) => ({ tone, text: text(service) }) }
+}
