@@ -47,10 +47,10 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const accessToken = createRenewableToken((signal) => fetchAccessToken(options, base, signal), timing)
 
   /** Sends with the access token, and once more with a new one if it is refused: 401 says that nothing was done. */
-  async function sendAuthorized(path: string, init: RequestInit & { headers: Record<string, string> }) {
+  async function sendAuthorized(path: string, headers: Record<string, string>, init: Omit<RequestInit, 'headers'>) {
     const signal = init.signal ?? undefined
     const send = (token: string) =>
-      http.fetch(base + path, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } })
+      http.fetch(base + path, { ...init, headers: { ...headers, authorization: `Bearer ${token}` } })
     const token = await accessToken.get(signal)
     const response = await send(token)
     if (response.status !== 401) return response
@@ -68,13 +68,10 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
         what: request.doing,
       })
       const { signal } = deadline
-      const init = {
-        method: request.method,
-        headers: { accept: 'application/json', ...(request.body ? { 'content-type': 'application/json' } : {}) },
-        ...(request.body ? { body: JSON.stringify(request.body) } : {}),
-        signal,
-      }
-      const answer = await attempt(timing, signal, request, () => sendAuthorized(request.path, init))
+      const { method, path, body } = request
+      const headers = { accept: 'application/json', ...(body ? { 'content-type': 'application/json' } : {}) }
+      const init = { method, signal, ...(body ? { body: JSON.stringify(body) } : {}) }
+      const answer = await attempt(timing, signal, request, () => sendAuthorized(path, headers, init))
       return readAnswer(answer, request)
     },
 
@@ -87,7 +84,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       if (signal.aborted) abort()
       else signal.addEventListener('abort', abort, { once: true })
       try {
-        const response = await sendAuthorized(path, { method: 'GET', headers, signal: controller.signal })
+        const response = await sendAuthorized(path, headers, { method: 'GET', signal: controller.signal })
         if (!response.ok) signal.removeEventListener('abort', abort)
         return response
       } catch (error) {

@@ -9,7 +9,7 @@ import type { ControlPlane } from './controlPlane.ts'
 import { translateError } from './translateError.ts'
 
 /** A service that answers so has no event stream. */
-const NO_EVENTS = [404, 405, 501]
+const NO_EVENTS: ReadonlySet<number> = new Set([404, 405, 501])
 
 /** The status changes of one instance, as server-sent events. See `Backend.statusEvents` for how it ends. */
 export async function* statusEventStream(
@@ -24,7 +24,7 @@ export async function* statusEventStream(
   const response = await controlPlane.openStream(path, headers, doing, signal)
   if (!isEventStream(response)) {
     await response.body?.cancel()
-    if (response.ok || NO_EVENTS.includes(response.status)) return
+    if (response.ok || NO_EVENTS.has(response.status)) return
     throw new LatchkeyError('unavailable', `${doing} failed: the control plane answered HTTP ${response.status}`)
   }
   onOpen?.()

@@ -128,11 +128,17 @@ export class InstanceWatch<T> {
     if (signal.aborted) return
     try {
       const reading = await this.#options.read(signal)
-      if (!signal.aborted) for (const listener of [...this.#listeners]) listener.onReading(reading)
+      if (!signal.aborted) this.#tell((listener) => listener.onReading(reading))
     } catch (error) {
       // A service that cannot be reached may be back before the deadline.
-      if (!signal.aborted && isRefusal(error)) for (const listener of [...this.#listeners]) listener.onRefused(error)
+      if (!signal.aborted && isRefusal(error)) this.#tell((listener) => listener.onRefused(error))
     }
+  }
+
+  /** A listener may leave while it is told. */
+  #tell(what: (listener: WatchListener<T>) => void): void {
+    const listeners = Array.from(this.#listeners)
+    for (const listener of listeners) what(listener)
   }
 }
 

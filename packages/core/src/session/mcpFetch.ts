@@ -1,5 +1,5 @@
 import { LatchkeyError } from '../errors.ts'
-import { parseJson } from '../http/parseJson.ts'
+import { parseJsonObject } from '../http/parseJson.ts'
 import type { Fetch } from '../http/httpClient.ts'
 import type { Credential } from './credential.ts'
 import { guardStreamEnd } from './streamEndGuard.ts'
@@ -44,7 +44,6 @@ async function sendOrRenew(
 }
 
 function requestId(body: unknown): string | number | undefined {
-  if (typeof body !== 'string') return undefined
-  const message = parseJson(body) as { id?: string | number; method?: unknown } | undefined
-  return message?.method === undefined ? undefined : message.id
+  const { id, method } = typeof body === 'string' ? parseJsonObject(body) : {}
+  return method !== undefined && (typeof id === 'string' || typeof id === 'number') ? id : undefined
 }

@@ -4,6 +4,7 @@ import {
   StreamableHTTPClientTransport,
   UnsupportedProtocolVersionError,
   type CallToolResult,
+  type ClientOptions,
   type DiscoverResult,
   type InputRequiredResult,
   type ListToolsResult,
@@ -120,7 +121,8 @@ export class McpSession implements AsyncDisposable {
     const version = this.#listVersion
     const options = { signal, timeout: this.#options.requestTimeoutMs, cacheMode: 'bypass' } as const
     const result = await this.#withClient(signal, (client) => client.listTools(undefined, options))
-    const list = { tools: result.tools, meta: result._meta, expiresAt: this.#options.timing.now() + listTtlMs(result) }
+    const { tools, _meta: meta } = result
+    const list = { tools, meta, expiresAt: this.#options.timing.now() + listTtlMs(result) }
     if (version === this.#listVersion) this.#list = list
     return list
   }
@@ -140,9 +142,7 @@ export class McpSession implements AsyncDisposable {
         capabilities: { elicitation: { url: {} } },
         versionNegotiation: { mode: 'auto' },
         // A schema of somebody else's is never compiled (a hostile pattern blocks the process).
-        jsonSchemaValidator: {
-          getValidator: () => (input) => ({ valid: true, data: input as never, errorMessage: undefined }),
-        },
+        jsonSchemaValidator: noValidation,
       },
     )
     client.setNotificationHandler('notifications/tools/list_changed', () => this.forgetTools())
@@ -182,9 +182,19 @@ function isStale({ transport }: Connection, error: unknown): boolean {
   )
 }
 
+/** A schema of somebody else's is never compiled: a hostile pattern blocks the process. */
+const noValidation: NonNullable<ClientOptions['jsonSchemaValidator']> = {
+  getValidator: () => (input) => ({
+    valid: true,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- whoever asked for a type gets what there is
+    data: input as never,
+    errorMessage: undefined,
+  }),
+}
+
 /** What the list allows, in milliseconds, and no more than five minutes (MCP 2026-07-28, caching). */
 function listTtlMs(result: ListToolsResult): number {
-  const { ttlMs } = result as { ttlMs?: unknown }
+  const ttlMs: unknown = result['ttlMs']
   return Math.min(MAX_LIST_TTL_MS, Math.max(0, typeof ttlMs === 'number' ? ttlMs : DEFAULT_LIST_TTL_MS))
 }
 

@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser'
-import { parseJson } from '../http/parseJson.ts'
+import { parseJsonObject } from '../http/parseJson.ts'
 
 /** What `data` of the error says, so that it can be told from an error that the endpoint sent. */
 export const STREAM_ENDED = 'latchkey/stream-ended'
@@ -44,8 +44,8 @@ export function guardStreamEnd(response: Response, requestId: () => string | num
 }
 
 function isAnswerTo(data: string, requestId: string | number): boolean {
-  const message = parseJson(data) as { id?: unknown; result?: unknown; error?: unknown } | undefined
-  return message?.id === requestId && ('result' in message || 'error' in message)
+  const message = parseJsonObject(data)
+  return message['id'] === requestId && ('result' in message || 'error' in message)
 }
 
 function streamEndedEvent(id: string | number): Uint8Array {

@@ -44,18 +44,19 @@ function fromProtocolError(error: ProtocolError, doing: string): LatchkeyError {
   return new LatchkeyError('rejected', `${doing} failed: ${shownText(error.message)} (${error.code})`)
 }
 
+/** It did not get through, or the connection broke. */
+const UNREACHED: ReadonlySet<SdkErrorCode> = new Set([
+  SdkErrorCode.ConnectionClosed,
+  SdkErrorCode.NotConnected,
+  SdkErrorCode.SendFailed,
+  SdkErrorCode.EraNegotiationFailed,
+])
+
 function fromSdkError(error: SdkError, doing: string): LatchkeyError {
-  switch (error.code) {
-    case SdkErrorCode.RequestTimeout:
-      return new LatchkeyError('timeout', `${doing} took too long and was given up`)
-    case SdkErrorCode.ConnectionClosed:
-    case SdkErrorCode.NotConnected:
-    case SdkErrorCode.SendFailed:
-    case SdkErrorCode.EraNegotiationFailed:
-      return new LatchkeyError('unavailable', `${doing} failed: ${describeFailure(error)}`)
-    default:
-      return new LatchkeyError('invalid_response', `${doing} failed: ${describeFailure(error)}`)
-  }
+  if (error.code === SdkErrorCode.RequestTimeout)
+    return new LatchkeyError('timeout', `${doing} took too long and was given up`)
+  const code = UNREACHED.has(error.code) ? 'unavailable' : 'invalid_response'
+  return new LatchkeyError(code, `${doing} failed: ${describeFailure(error)}`)
 }
 
 function findInCauses<T>(error: unknown, matches: (cause: unknown) => cause is T): T | undefined {

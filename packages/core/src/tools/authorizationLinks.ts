@@ -41,7 +41,8 @@ function urlElicitations(outcome: unknown): readonly unknown[] | undefined {
 }
 
 function toConnectionState(elicitation: z.infer<typeof urlElicitationSchema>, toolName: string): ConnectionState {
-  const named = connectionMetaSchema.safeParse(elicitation._meta?.[CONNECTION_META_KEY])
+  const { _meta: meta } = elicitation
+  const named = connectionMetaSchema.safeParse(meta?.[CONNECTION_META_KEY])
   // The gateway's tools are named `connection__tool` where a config has several connections.
   const connection = named.success
     ? named.data

@@ -1,4 +1,9 @@
-import { ProtocolError, type CallToolResult, type InputRequiredResult } from '@modelcontextprotocol/client'
+import {
+  isInputRequiredResult,
+  ProtocolError,
+  type CallToolResult,
+  type InputRequiredResult,
+} from '@modelcontextprotocol/client'
 import { LatchkeyError } from '../errors.ts'
 import type { ConnectionState } from '../readiness/connectionState.ts'
 import { translateMcpError } from '../session/translateMcpError.ts'
@@ -23,8 +28,8 @@ const INVALID_PARAMS = -32_602
 export async function callTool(context: ToolCallContext): Promise<CallToolResult> {
   const outcome = await send(context)
   const links = authorizationLinks(outcome, context.mcpName)
-  if (links) throw authorizationRequired(context, links)
-  return outcome as CallToolResult
+  if (links || isInputRequiredResult(outcome)) throw authorizationRequired(context, links ?? [])
+  return outcome
 }
 
 async function send(context: ToolCallContext): Promise<CallToolResult | InputRequiredResult> {

@@ -28,7 +28,7 @@ function toUserTool(tool: Tool, name: string, call: CallTool): UserTool {
     title: tool.title ?? tool.annotations?.title,
     description: tool.description ?? '',
     inputSchema: tool.inputSchema,
-    outputSchema: tool.outputSchema as UserTool['outputSchema'],
+    outputSchema: tool.outputSchema,
     annotations: tool.annotations,
     call: (args, options) => call(tool, args, options),
   } satisfies UserTool)

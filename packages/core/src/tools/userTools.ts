@@ -19,7 +19,7 @@ export interface UserTool {
   readonly title: string | undefined
   readonly description: string
   readonly inputSchema: JsonSchema
-  readonly outputSchema: JsonSchema | undefined
+  readonly outputSchema: Readonly<Tool['outputSchema']>
   /** Claims of the upstream, not facts. */
   readonly annotations: ToolAnnotations | undefined
   /**
