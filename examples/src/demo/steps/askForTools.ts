@@ -36,7 +36,7 @@ async function ask<Tools>(
     (result) => ({ tools: result, readyAt: performance.now() }),
   )
   // Should it fail before there is anything to show, that is what the demo must say.
-  tools.catch(asked.reject)
+  void tools.catch(asked.reject)
   return { person, tools, connections: await asked.promise }
 }
 

@@ -35,7 +35,7 @@ async function showAuthState({ latchkey }: World, people: readonly Person[]): Pr
     people.map(async ({ userIdentifier }) => {
       const { id } = await latchkey.ensureInstance(userIdentifier)
       const connections = await latchkey.getAuthState(id)
-      return connections.map((connection) => ({ userIdentifier, ...connection, isActive: connection.isActive }))
+      return connections.map(({ connectionName, status, isActive }) => ({ userIdentifier, connectionName, status, isActive }))
     }),
   )
   const rows = states.flat().map((state) => [state.userIdentifier, state.connectionName, state.status])
