@@ -1,5 +1,14 @@
-import { LatchkeyError, createLatchkey, type Backend, type ConnectionState, type Latchkey } from '@latchkey/core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  LatchkeyError,
+  createLatchkey,
+  type Backend,
+  type ConnectionState,
+  type Latchkey,
+  type ToolReport,
+} from '@latchkey/core'
+import { once } from 'node:events'
+
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 
 import {
   ARCHIVE,
@@ -26,6 +35,7 @@ export interface Outcome {
 export interface AdapterOptions {
   toolTimeoutMs?: number
   onAuthorizationRequired?: (connections: readonly ConnectionState[]) => void
+  onReport?: (report: ToolReport) => void
 }
 
 export interface LoadedTool {
@@ -45,6 +55,11 @@ export interface AgentRun {
 
 export interface AdapterUnderTest {
   load(latchkey: Latchkey, userIdentifier: string, options?: AdapterOptions): Promise<Map<string, LoadedTool>>
+  /** The names of the tools that `getUserTools` gives. */
+  getUserTools(
+    userIdentifier: string,
+    options: AdapterOptions & { backend?: Backend; config?: string; url?: string; clientId?: string },
+  ): Promise<readonly string[]>
   /** The framework's own ways to run a scripted model that calls one tool once and then answers with its result. */
   readonly agents: Record<
     string,
@@ -59,7 +74,21 @@ export interface AdapterUnderTest {
 
 /** The behaviour that every adapter shares, over a real MCP server of either era. */
 export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
-  describe.each(ERAS)(`${name} on an MCP server of %s`, (era) => {
+  describe(`getUserTools of ${name}`, () => {
+    afterEach(() => void vi.unstubAllEnvs())
+
+    it('names what is missing and the two ways to give it', async () => {
+      for (const variable of ['LATCHKEY_URL', 'LATCHKEY_CLIENT_ID', 'LATCHKEY_CLIENT_SECRET']) vi.stubEnv(variable, '')
+      const url = 'http://127.0.0.1:9'
+      await expect(adapter.getUserTools('ann', {})).rejects.toThrow(/`url`.*LATCHKEY_URL/)
+      await expect(adapter.getUserTools('ann', { url })).rejects.toThrow(/`clientId`.*LATCHKEY_CLIENT_ID/)
+      await expect(adapter.getUserTools('ann', { url, clientId: 'app' })).rejects.toThrow(
+        /`clientSecret`.*LATCHKEY_CLIENT_SECRET/,
+      )
+    })
+  })
+
+  describe.each(ERAS)(`createUserTools of ${name} on an MCP server of %s`, (era) => {
     let server: AdapterServer
     let latchkey: Latchkey
 
@@ -80,14 +109,14 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
 
     it('gives every tool a name of its own that every model provider accepts', async () => {
       const names = [...(await adapter.load(latchkey, 'ann')).keys()]
-      expect(names).toHaveLength(ECHO_TOOLS.length + 6)
+      expect(names).toHaveLength(ECHO_TOOLS.length + 7)
       for (const toolName of names) expect(toolName).toMatch(/^[A-Za-z0-9_-]{1,64}$/)
       expect(names).toEqual([...(await adapter.load(latchkey, 'bob')).keys()])
     })
 
     it('reaches the tool that a changed name stands for', async () => {
       const tools = [...(await adapter.load(latchkey, 'ann')).values()].filter((tool) =>
-        tool.description.includes(' as '),
+        tool.description.startsWith('Says who you are'),
       )
       const reached = await Promise.all(
         tools.map(async (tool) => {
@@ -99,9 +128,28 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
       expect(reached).toEqual(ECHO_TOOLS.map((tool) => `${tool} of ann: hello`))
     })
 
+    it('reports the connection whose tools are missing', async () => {
+      const reports: ToolReport[] = []
+      await adapter.load(latchkey, 'partial', { onReport: (report) => reports.push(report) })
+      expect(reports.map(({ unavailable }) => unavailable)).toEqual([[server.unavailable]])
+    })
+
+    it('warns of the connection whose tools are missing when nobody listens', async () => {
+      const warned = once(process, 'warning')
+      await adapter.load(latchkey, 'partial')
+      const [warning] = await warned
+      expect(String(warning)).toContain(server.unavailable.connection)
+    })
+
     it('offers the input schema as the server gives it', async () => {
       const { inputSchema } = await toolOf('ann', 'echo')
       expect(inputSchema).toEqual({ type: 'object', properties: { word: { type: 'string' } }, required: ['word'] })
+    })
+
+    it('leaves it to the server to check arguments, whatever its schema would do to who compiles it', async () => {
+      const word = `${'a'.repeat(40)}!`
+      const { text } = await (await toolOf('ann', 'patterned')).call({ word, other: 'YES' })
+      expect(text).toBe(`patterned of ann: ${word}`)
     })
 
     it('gives the model every kind of content', async () => {
@@ -111,16 +159,21 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
         expect(text).toContain(words)
       }
       expect(media).toContainEqual({ mimeType: 'image/png', data: IMAGE })
-      expect(media).toContainEqual({ mimeType: 'audio/wav', data: AUDIO })
-      expect(media).toContainEqual({ mimeType: 'application/pdf', data: PDF })
     })
 
-    it('tells the model of a file that the framework may have no way to show', async () => {
-      const { text, media, value } = await (await toolOf('ann', 'everything')).call({})
-      const isAttached = media.some(({ data }) => data === ARCHIVE)
-      expect(isAttached || text.includes('all.zip')).toBe(true)
-      expect(JSON.stringify(value)).toContain(ARCHIVE)
-    })
+    it.each([
+      ['audio/wav', AUDIO],
+      ['application/pdf', PDF],
+      ['application/zip', ARCHIVE],
+    ])(
+      'gives the model a file of type %s, or its kind in words where the framework has no way',
+      async (mimeType, data) => {
+        const { text, media, value } = await (await toolOf('ann', 'everything')).call({})
+        const isAttached = media.some((file) => file.mimeType === mimeType && file.data === data)
+        expect(isAttached || text.includes(mimeType)).toBe(true)
+        expect(JSON.stringify(value)).toContain(data)
+      },
+    )
 
     it('gives the model structured content once when the server repeats it as text', async () => {
       const { text, value } = await (await toolOf('ann', 'repeated')).call({})
@@ -146,7 +199,7 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
       const call = tool.call({}, controller.signal)
       await hanging
       controller.abort()
-      await expect(call).rejects.toThrow()
+      await expect(call).rejects.toThrow(/abort/i)
       await cancelled
     })
 
@@ -168,8 +221,8 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
       expect(text).toMatch(/authoriz/i)
       expect(text).not.toContain('secret-link')
       expect(JSON.stringify(value)).not.toContain('secret-link')
-      expect(value).toBeInstanceOf(LatchkeyError)
-      const { code, connections } = value as LatchkeyError
+      if (!(value instanceof LatchkeyError)) throw new Error('The app is not given the typed error.')
+      const { code, connections } = value
       expect(code).toBe('authorization_required')
       expect(connections.map((connection) => connection.authenticationLink)).toEqual([server.linkFor('ann')])
       expect(asked).toEqual([connections])
@@ -183,6 +236,16 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
       )
       expect(answers).toEqual(calls.map(({ user, word }) => `echo of ${user}: ${word}`))
       for (const user of users) expect(server.callCount(user, 'echo')).toBe(10)
+    })
+
+    it('asks nothing again in getUserTools when the control plane is the same and the callbacks are others', async () => {
+      const backend = connectedBackend(server)
+      const get = () =>
+        adapter.getUserTools('ann', { backend, config: 'adapter-test', onAuthorizationRequired: () => undefined })
+      const names = await get()
+      const requests = server.requestCount()
+      expect(await get()).toEqual(names)
+      expect(server.requestCount()).toBe(requests)
     })
 
     describe.each(Object.entries(adapter.agents))('in %s', (_, run) => {

@@ -7,8 +7,8 @@ import {
   CallToolRequestSchema,
   ListToolsRequestSchema,
   UrlElicitationRequiredError,
-  type CallToolResult as LegacyCallToolResult,
 } from '@modelcontextprotocol/sdk/types.js'
+import { UNAVAILABLE_META_KEY } from '@latchkey/core/wire'
 import { createMcpHandler, inputRequired, Server, type CallToolResult, type Tool } from '@modelcontextprotocol/server'
 
 export const ERAS = ['2026-07-28', '2025-11-25'] as const
@@ -21,13 +21,19 @@ export const ARCHIVE = Buffer.from('an archive').toString('base64')
 
 const CONSENT_MESSAGE = 'The connection "mail" must be authorized.'
 const WORDS: Tool['inputSchema'] = { type: 'object', properties: { word: { type: 'string' } }, required: ['word'] }
+/** One takes forever on the arguments of the test, the other is no regular expression in JavaScript. */
+const PATTERNS: Tool['inputSchema'] = {
+  type: 'object',
+  properties: { word: { type: 'string', pattern: '^(a+)+$' }, other: { type: 'string', pattern: '(?i)yes' } },
+}
 const NOTHING: Tool['inputSchema'] = { type: 'object' }
 
 /** Each answers with its own name, so that a test sees which tool a name really reached. */
 export const ECHO_TOOLS = ['echo', 'echo.all', 'echo all', 'echo_all', `echo_${'x'.repeat(90)}`, 'écho', '__proto__']
 
-const TOOLS: Tool[] = [
+const TOOLS: readonly Tool[] = [
   ...ECHO_TOOLS.map((name) => ({ name, description: `Says who you are, as ${name}`, inputSchema: WORDS })),
+  { name: 'patterned', description: 'Has a hostile schema', inputSchema: PATTERNS },
   { name: 'everything', description: 'Every kind of content', inputSchema: NOTHING },
   { name: 'repeated', description: 'Structured, and the same as text', inputSchema: NOTHING },
   { name: 'structured', description: 'Structured, and other words as text', inputSchema: NOTHING },
@@ -72,22 +78,32 @@ export interface AdapterServer {
   /** Resolves when a call of the tool `hang` has begun, and when it was cancelled. */
   hanging(user: string): Promise<unknown>
   cancelled(user: string): Promise<unknown>
+  /** How many HTTP requests came. */
+  requestCount(): number
+  /** What the list of tools of the user `partial` says is missing: something else for every server. */
+  readonly unavailable: { readonly connection: string; readonly reason: string }
   close(): Promise<void>
 }
+
+const linkFor = (user: string) => `https://consent.test/secret-link-of-${user}`
 
 export async function startAdapterServer(era: Era): Promise<AdapterServer> {
   const events = new EventEmitter()
   const calls: string[] = []
-  const linkFor = (user: string) => `https://consent.test/secret-link-of-${user}`
   const answer = answerWith({ events, calls })
   const open = era === '2026-07-28' ? modernEndpoint : legacyEndpoint
+  const unavailable = { connection: `calendar-${crypto.randomUUID()}`, reason: 'unreachable' }
+  const list: List = (user) =>
+    user === 'partial' ? { tools: [...TOOLS], _meta: { [UNAVAILABLE_META_KEY]: [unavailable] } } : { tools: [...TOOLS] }
+  let requestCount = 0
   const endpoints = new Map<string, Endpoint>()
   const endpointOf = (user: string) => {
-    const endpoint = endpoints.get(user) ?? open(user, answer, linkFor(user))
+    const endpoint = endpoints.get(user) ?? open({ user, list, answer, link: linkFor(user) })
     endpoints.set(user, endpoint)
     return endpoint
   }
   const fetch = (request: Request) => {
+    requestCount += 1
     const user = decodeURIComponent(new URL(request.url).pathname.slice(1))
     const isTheirs = request.headers.get('authorization') === `Bearer token-of-${user}`
     return isTheirs ? endpointOf(user)(request) : new Response('Who are you?', { status: 401 })
@@ -103,6 +119,8 @@ export async function startAdapterServer(era: Era): Promise<AdapterServer> {
     callCount: (user, tool) => calls.filter((call) => call === `${user} ${tool}`).length,
     hanging: (user) => once(events, `hanging ${user}`),
     cancelled: (user) => once(events, `cancelled ${user}`),
+    requestCount: () => requestCount,
+    unavailable,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -112,6 +130,7 @@ export async function startAdapterServer(era: Era): Promise<AdapterServer> {
 }
 
 type Endpoint = (request: Request) => Promise<Response>
+type List = (user: string) => { tools: Tool[]; _meta?: Record<string, unknown> }
 type Answer = (
   user: string,
   tool: string,
@@ -132,11 +151,18 @@ function answerWith({ events, calls }: { events: EventEmitter; calls: string[] }
   }
 }
 
-function modernEndpoint(user: string, answer: Answer, link: string): Endpoint {
+interface EndpointOptions {
+  user: string
+  list: List
+  answer: Answer
+  link: string
+}
+
+function modernEndpoint({ user, list, answer, link }: EndpointOptions): Endpoint {
   const handler = createMcpHandler(
     () => {
       const server = new Server({ name: 'adapter-test', version: '1.0.0' }, { capabilities: { tools: {} } })
-      server.setRequestHandler('tools/list', () => ({ tools: TOOLS }))
+      server.setRequestHandler('tools/list', () => ({ ...list(user), ttlMs: 60_000, cacheScope: 'private' as const }))
       server.setRequestHandler('tools/call', ({ params: { name, arguments: args = {} } }, { mcpReq }) =>
         name === 'consent' ? askFor(link) : answer(user, name, args, mcpReq.signal),
       )
@@ -151,7 +177,7 @@ function askFor(url: string) {
   return inputRequired({ inputRequests: { consent: inputRequired.elicitUrl({ message: CONSENT_MESSAGE, url }) } })
 }
 
-function legacyEndpoint(user: string, answer: Answer, url: string): Endpoint {
+function legacyEndpoint({ user, list, answer, link: url }: EndpointOptions): Endpoint {
   const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>()
   const openSession = async () => {
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -159,14 +185,14 @@ function legacyEndpoint(user: string, answer: Answer, url: string): Endpoint {
       onsessioninitialized: (id) => void sessions.set(id, transport),
     })
     const server = new LegacyServer({ name: 'adapter-test', version: '1.0.0' }, { capabilities: { tools: {} } })
-    server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: TOOLS as never[] }))
+    server.setRequestHandler(ListToolsRequestSchema, () => list(user))
     server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, arguments: args = {} } }, { signal }) => {
       if (name === 'consent') {
         throw new UrlElicitationRequiredError([
           { mode: 'url', elicitationId: crypto.randomUUID(), url, message: CONSENT_MESSAGE },
         ])
       }
-      return (await answer(user, name, args, signal)) as LegacyCallToolResult
+      return answer(user, name, args, signal)
     })
     await server.connect(transport)
     return transport

@@ -1,5 +1,5 @@
-import { createUserTools as createLangChainTools } from '@latchkey/langchain'
-import { createUserTools as createAiSdkTools } from '@latchkey/vercel-ai'
+import { createUserTools as createLangChainTools, getUserTools as getLangChainTools } from '@latchkey/langchain'
+import { createUserTools as createAiSdkTools, getUserTools as getAiSdkTools } from '@latchkey/vercel-ai'
 import { generateText, isStepCount, ToolLoopAgent, type ToolSet } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { AIMessage, createAgent, createMiddleware, fakeModel, ToolMessage, type AgentMiddleware } from 'langchain'
@@ -9,7 +9,7 @@ import { describeAdapter, type AdapterUnderTest, type AgentRun, type Outcome } f
 type AgentInput = Parameters<AdapterUnderTest['agents'][string]>[0]
 type Prompt = MockLanguageModelV4['doGenerateCalls'][number]['prompt']
 
-describeAdapter('createUserTools of @latchkey/langchain', {
+describeAdapter('@latchkey/langchain', {
   load: async (latchkey, userIdentifier, options) => {
     const tools = await createLangChainTools(latchkey)(userIdentifier, options)
     return new Map(
@@ -26,6 +26,7 @@ describeAdapter('createUserTools of @latchkey/langchain', {
       ]),
     )
   },
+  getUserTools: async (...input) => (await getLangChainTools(...input)).map(({ name }) => name),
   agents: {
     createAgent: (input) => runLangChainAgent(input, []),
     // Such middleware makes a thrown error fatal to the run.
@@ -63,7 +64,7 @@ async function runLangChainAgent(
   }
 }
 
-describeAdapter('createUserTools of @latchkey/vercel-ai', {
+describeAdapter('@latchkey/vercel-ai', {
   load: async (latchkey, userIdentifier, options) => {
     const tools = await createAiSdkTools(latchkey)(userIdentifier, options)
     return new Map(
@@ -77,6 +78,7 @@ describeAdapter('createUserTools of @latchkey/vercel-ai', {
       ]),
     )
   },
+  getUserTools: async (...input) => Object.keys(await getAiSdkTools(...input)),
   agents: {
     generateText: (input) =>
       runAiSdk(input, ({ model, tools }) =>
@@ -98,8 +100,8 @@ async function aiSdkOutcome(tool: ToolSet[string], args: object, abortSignal?: A
     const parts = output?.type === 'content' ? output.value : []
     const words = parts.flatMap((part) => (part.type === 'text' ? [part.text] : []))
     const media = parts.flatMap((part) =>
-      part.type === 'file' && part.data.type === 'data'
-        ? [{ mimeType: part.mediaType, data: String(part.data.data) }]
+      part.type === 'file' && part.data.type === 'data' && typeof part.data.data === 'string'
+        ? [{ mimeType: part.mediaType, data: part.data.data }]
         : [],
     )
     return { status: 'success', text: output?.type === 'text' ? output.value : words.join('\n'), media, value }

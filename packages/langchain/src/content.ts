@@ -2,34 +2,36 @@ import type { ContentBlock, Data, MessageContent } from '@langchain/core/message
 
 import { resultParts, type MediaPart, type ResultPart, type ToolResult } from './resultParts.ts'
 
+/** Whether the model is given files of this kind; the others are only named to it. */
+export type Attach = (mimeType: string) => boolean
+
+const isImage: Attach = (mimeType) => mimeType.startsWith('image/')
+
 /** Text alone is one string: OpenAI's Responses API would otherwise be sent the blocks as JSON. */
-export function toContent(result: ToolResult): MessageContent {
-  const blocks = resultParts(result).map(toBlock)
+export function toContent(result: ToolResult, attach: Attach = isImage): MessageContent {
+  const blocks = resultParts(result).map((part) => toBlock(part, attach))
   return blocks.every((block) => block.type === 'text') ? blocks.map(({ text }) => text).join('\n') : blocks
 }
 
-function toBlock(part: ResultPart): ContentBlock.Text | Data.Base64ContentBlock {
-  if (part.type === 'text') return part
-  const type = blockType(part.mimeType)
-  return type === undefined ? { type: 'text', text: describe(part) } : toDataBlock(type, part)
+function toBlock(part: ResultPart, attach: Attach): ContentBlock.Text | Data.Base64ContentBlock {
+  if (part.type === 'text') return { type: 'text', text: part.text }
+  return attach(part.mimeType) ? toDataBlock(part) : { type: 'text', text: describe(part) }
 }
 
 /**
  * `source_type` blocks are what every provider's converter takes in a tool result, and `message.contentBlocks` gives
- * them as v1 blocks. The v1 form itself is lost on the way to Anthropic, and OpenAI's Responses API is sent an
- * assistant message in its place.
+ * them as v1 blocks. The v1 form itself is lost on the way to Anthropic, and marked as v1 it makes
+ * `@langchain/openai` send the Responses API an assistant message in its place.
  */
-function toDataBlock(type: Data.Base64ContentBlock['type'], { mimeType, data, name }: MediaPart) {
-  return { type, source_type: 'base64', mime_type: mimeType, data, metadata: { filename: name } } as const
+function toDataBlock({ mimeType, data, name }: MediaPart): Data.Base64ContentBlock {
+  return { type: blockType(mimeType), source_type: 'base64', mime_type: mimeType, data, metadata: { filename: name } }
 }
 
-/** A block that a converter does not know ends the run, so other files are only named; the artifact has their bytes. */
-function blockType(mimeType: string): Data.Base64ContentBlock['type'] | undefined {
+function blockType(mimeType: string): Data.Base64ContentBlock['type'] {
   if (mimeType.startsWith('image/')) return 'image'
-  if (mimeType.startsWith('audio/')) return 'audio'
-  return mimeType === 'application/pdf' ? 'file' : undefined
+  return mimeType.startsWith('audio/') ? 'audio' : 'file'
 }
 
 function describe({ name, mimeType }: MediaPart): string {
-  return `The tool returned the file ${name} (${mimeType}), which cannot be shown here.`
+  return `The tool returned a file that cannot be shown here: ${name ?? 'without a name'} (${mimeType}).`
 }

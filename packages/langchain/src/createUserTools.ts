@@ -1,12 +1,20 @@
 import type { DynamicStructuredTool } from '@langchain/core/tools'
-import type { Latchkey, UserToolsOptions } from '@latchkey/core'
+import { warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
 
 import { toTool } from './toTool.ts'
 
 /** How one user's tools are got and called. */
 export interface UserToolsForLangChainOptions extends UserToolsOptions {
+  /** Called with what was renamed, left out or is missing. Default: a process warning, once for each missing connection. */
+  onReport?: ((report: ToolReport) => void) | undefined
   /** Milliseconds until one tool call is given up and reaches the model as an error. Default 60,000. */
   toolTimeoutMs?: number | undefined
+  /**
+   * Whether the model is given a tool's files of this MIME type; the others are named to it and kept in the `artifact`.
+   * Default: images only. No other kind is sure to survive: in a tool result `@langchain/openai` sends sound and PDFs as
+   * base64 text, and `@langchain/anthropic` takes PDFs but throws on sound.
+   */
+  attach?: ((mimeType: string) => boolean) | undefined
 }
 
 /**
@@ -31,7 +39,9 @@ export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForLangChainOptions) => Promise<DynamicStructuredTool[]> {
   return async (userIdentifier, options = {}) => {
-    const { tools } = await latchkey.userTools(userIdentifier, options)
+    const { tools, report } = await latchkey.userTools(userIdentifier, options)
+    const { onReport = warnOfMissingTools } = options
+    onReport(report)
     return tools.map((userTool) => toTool(userTool, options))
   }
 }

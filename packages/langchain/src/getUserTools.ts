@@ -4,7 +4,8 @@ import { sharedLatchkey, type LatchkeyOptions } from '@latchkey/core'
 import { createUserTools, type UserToolsForLangChainOptions } from './createUserTools.ts'
 
 /** Where the control plane is, and how this user's tools are got and called. */
-export interface GetUserToolsOptions extends LatchkeyOptions, UserToolsForLangChainOptions {}
+export interface GetUserToolsOptions
+  extends Pick<LatchkeyOptions, 'backend' | 'url' | 'clientId' | 'clientSecret'>, UserToolsForLangChainOptions {}
 
 /**
  * Gets one user's tools, ready for `createAgent`, LangGraph's `ToolNode` or `model.bindTools`.
@@ -28,5 +29,7 @@ export async function getUserTools(
   userIdentifier: string,
   options: GetUserToolsOptions = {},
 ): Promise<DynamicStructuredTool[]> {
-  return createUserTools(sharedLatchkey(options))(userIdentifier, options)
+  // Only what names the control plane, because a new callback on every call would make a new Latchkey on every call.
+  const { backend, url, clientId, clientSecret } = options
+  return createUserTools(sharedLatchkey({ backend, url, clientId, clientSecret }))(userIdentifier, options)
 }

@@ -5,34 +5,34 @@ import { LatchkeyError, type UserTool } from '@latchkey/core'
 import { toContent } from './content.ts'
 import type { UserToolsForLangChainOptions } from './createUserTools.ts'
 
-type CallOptions = Pick<UserToolsForLangChainOptions, 'toolTimeoutMs' | 'onAuthorizationRequired'>
+type Arguments = Record<string, unknown>
+type CallOptions = Pick<UserToolsForLangChainOptions, 'toolTimeoutMs' | 'attach' | 'onAuthorizationRequired'>
+
+const ANY_ARGUMENTS = { type: 'object' } as const
 
 export function toTool(userTool: UserTool, options: CallOptions = {}): DynamicStructuredTool {
   const { name, mcpName, description, inputSchema, annotations } = userTool
-  return tool(
-    (args: unknown, config: ToolRunnableConfig) => call(userTool, args as Record<string, unknown>, config, options),
-    {
-      name,
-      description,
-      schema: inputSchema,
-      responseFormat: 'content_and_artifact',
-      metadata: { mcpName, annotations },
-    },
-  )
+  const metadata = { mcpName, annotations }
+  const fields = { name, description, metadata, responseFormat: 'content_and_artifact' }
+  const run = (args: unknown, config: ToolRunnableConfig) => call(userTool, Object(args), config, options)
+  const runner = tool(run, { ...fields, schema: ANY_ARGUMENTS })
+  // The model is shown the server's schema, but LangChain must not check arguments against it: a pattern can be made to
+  // hang the process, and one written for another dialect of regular expressions would refuse every call.
+  return Object.assign(tool(run, { ...fields, schema: inputSchema }), { invoke: runner.invoke.bind(runner) })
 }
 
 async function call(
   userTool: UserTool,
-  args: Record<string, unknown>,
+  args: Arguments,
   { signal, toolCall }: ToolRunnableConfig,
-  { toolTimeoutMs, onAuthorizationRequired }: CallOptions,
+  { toolTimeoutMs, attach, onAuthorizationRequired }: CallOptions,
 ) {
   // An error is a finished message, because a thrown one ends the run as soon as an agent has `wrapToolCall` middleware.
   const failed = (content: ToolMessage['content'], artifact: unknown) =>
     new ToolMessage({ status: 'error', content, artifact, name: userTool.name, tool_call_id: toolCall?.id ?? '' })
   try {
     const result = await userTool.call(args, { signal, timeoutMs: toolTimeoutMs })
-    const content = toContent(result)
+    const content = toContent(result, attach)
     return [result.isError === true ? failed(content, result) : content, result]
   } catch (error) {
     if (!(error instanceof LatchkeyError) || error.code === 'aborted') throw error

@@ -1,10 +1,12 @@
-import type { Latchkey, UserToolsOptions } from '@latchkey/core'
+import { warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
 import type { ToolSet } from 'ai'
 
 import { toTool } from './toTool.ts'
 
 /** How one user's tools are got and called. */
 export interface UserToolsForAiSdkOptions extends UserToolsOptions {
+  /** Called with what was renamed, left out or is missing. Default: a process warning, once for each missing connection. */
+  onReport?: ((report: ToolReport) => void) | undefined
   /** Milliseconds until one tool call is given up and becomes a `tool-error` part. Default 60,000. */
   toolTimeoutMs?: number | undefined
 }
@@ -32,7 +34,9 @@ export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForAiSdkOptions) => Promise<ToolSet> {
   return async (userIdentifier, options = {}) => {
-    const { tools } = await latchkey.userTools(userIdentifier, options)
+    const { tools, report } = await latchkey.userTools(userIdentifier, options)
+    const { onReport = warnOfMissingTools } = options
+    onReport(report)
     return Object.fromEntries(tools.map((userTool) => [userTool.name, toTool(userTool, options)]))
   }
 }

@@ -4,7 +4,8 @@ import type { ToolSet } from 'ai'
 import { createUserTools, type UserToolsForAiSdkOptions } from './createUserTools.ts'
 
 /** Where the control plane is, and how this user's tools are got and called. */
-export interface GetUserToolsOptions extends LatchkeyOptions, UserToolsForAiSdkOptions {}
+export interface GetUserToolsOptions
+  extends Pick<LatchkeyOptions, 'backend' | 'url' | 'clientId' | 'clientSecret'>, UserToolsForAiSdkOptions {}
 
 /**
  * Gets one user's tools, ready for `generateText`, `streamText` or `ToolLoopAgent`.
@@ -25,5 +26,7 @@ export interface GetUserToolsOptions extends LatchkeyOptions, UserToolsForAiSdkO
  * const { text } = await generateText({ model: openai('gpt-5'), prompt, tools, stopWhen: isStepCount(10) })
  */
 export async function getUserTools(userIdentifier: string, options: GetUserToolsOptions = {}): Promise<ToolSet> {
-  return createUserTools(sharedLatchkey(options))(userIdentifier, options)
+  // Only what names the control plane, because a new callback on every call would make a new Latchkey on every call.
+  const { backend, url, clientId, clientSecret } = options
+  return createUserTools(sharedLatchkey({ backend, url, clientId, clientSecret }))(userIdentifier, options)
 }

@@ -15,7 +15,8 @@ export interface MediaPart {
   readonly mimeType: string
   /** Base64. */
   readonly data: string
-  readonly name: string
+  /** The file's name, where it has one. */
+  readonly name?: string
 }
 
 /** A tool result's content in the two kinds that models take. */
@@ -36,7 +37,7 @@ function toPart(block: Block): ResultPart {
       return text(block.text)
     case 'image':
     case 'audio':
-      return { type: 'media', mimeType: block.mimeType, data: block.data, name: block.type }
+      return { type: 'media', mimeType: block.mimeType, data: block.data }
     case 'resource':
       return fromResource(block.resource)
     case 'resource_link':

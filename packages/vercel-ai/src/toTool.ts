@@ -1,5 +1,5 @@
 import { LatchkeyError, type UserTool } from '@latchkey/core'
-import { dynamicTool, jsonSchema, type JSONSchema7, type Tool } from 'ai'
+import { jsonSchema, tool, type Tool } from 'ai'
 
 import { toModelOutput } from './content.ts'
 import type { UserToolsForAiSdkOptions } from './createUserTools.ts'
@@ -10,20 +10,25 @@ type Arguments = Record<string, unknown>
 
 export function toTool(userTool: UserTool, options: CallOptions = {}): Tool {
   const { mcpName, title, description, inputSchema, annotations } = userTool
-  return dynamicTool({
+  return tool({
+    type: 'dynamic',
     description,
     metadata: JSON.parse(JSON.stringify({ mcpName, title, annotations })),
-    inputSchema: jsonSchema(inputSchema as JSONSchema7, { validate: isObject }),
-    execute: (args, { abortSignal }) => call(userTool, args as Arguments, abortSignal, options),
-    toModelOutput: ({ output }) => toModelOutput(output as ToolResult),
+    inputSchema: jsonSchema<Arguments>(inputSchema, { validate }),
+    execute: (args, { abortSignal }) => call(userTool, args, abortSignal, options),
+    toModelOutput: ({ output }) => toModelOutput(output),
   })
 }
 
 /** The upstream checks the arguments; its schema is not ours to compile, and may be made to hang whoever does. */
-function isObject(value: unknown) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+function validate(value: unknown) {
+  return isObject(value)
     ? { success: true as const, value }
     : { success: false as const, error: new TypeError('The arguments of a tool are a JSON object.') }
+}
+
+function isObject(value: unknown): value is Arguments {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 async function call(
