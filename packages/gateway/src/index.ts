@@ -1,1 +1,12 @@
-export {}
+export { createGateway } from './gateway.ts'
+export type { Gateway } from './gateway.ts'
+export type {
+  ApiClientOptions,
+  ConnectionAuthOptions,
+  ConnectionOptions,
+  GatewayOptions,
+  OptionText,
+} from './config/gatewayOptions.ts'
+export { GatewayError } from './errors.ts'
+export type { GatewayErrorCode } from './errors.ts'
+export type { LogRecord, LogSink } from './http/requestLog.ts'

@@ -7,7 +7,9 @@ export type LogRecord = Readonly<Record<string, string | number | boolean | unde
 export type LogSink = (record: LogRecord) => void
 
 /** Collects the fields of one request's line. */
-export function createRequestLog(): RequestLog & { readonly fields: Record<string, string | number | boolean | undefined> } {
+export function createRequestLog(): RequestLog & {
+  readonly fields: Record<string, string | number | boolean | undefined>
+} {
   const fields: Record<string, string | number | boolean | undefined> = Object.create(null)
   return {
     fields,

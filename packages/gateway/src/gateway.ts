@@ -1,0 +1,144 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { createAccounts } from './accounts/accounts.ts'
+import { createCredentials } from './accounts/credentials.ts'
+import { createInstances } from './accounts/instances.ts'
+import type { GatewayOptions } from './config/gatewayOptions.ts'
+import { parseOptions, type ParsedOptions } from './config/parseOptions.ts'
+import { createRegistry } from './config/registry.ts'
+import { createConnect } from './connect/connect.ts'
+import { createConfigs } from './control/configs.ts'
+import { createControl } from './control/control.ts'
+import { createEventLog } from './events/eventLog.ts'
+import { createApp } from './http/app.ts'
+import { createGuardedFetch } from './http/guardedFetch.ts'
+import { createKeys } from './keys/keys.ts'
+import { loadKeyRings } from './keys/loadKeyRings.ts'
+import { createMcpEndpoint } from './mcp/endpoint.ts'
+import { createOAuth } from './oauth/oauth.ts'
+import { openSqliteStore } from './store/sqlite/open.ts'
+import type { Store } from './store/store.ts'
+import { createVerifyApiKey } from './upstream/verifyApiKey.ts'
+import { checkVault } from './vault/checkVault.ts'
+import { createVault } from './vault/vault.ts'
+import { version } from './version.ts'
+
+const FORGET_EVERY_MS = 10 * 60 * 1000
+
+/** A gateway, as a value: give its `fetch` to any HTTP server whose requests carry the public URL's host. */
+export interface Gateway extends AsyncDisposable {
+  /** Answers a request. It never rejects. */
+  readonly fetch: (request: Request) => Response | Promise<Response>
+  /** Ends open streams and sockets, and closes the store. Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * Makes a gateway: it issues a pre-authenticated MCP URL for each user, runs the consent, keeps the credentials, and
+ * serves exactly the tools that are allowed.
+ *
+ * @throws {GatewayError} `configuration`, which lists everything that is wrong with the options, each with its key.
+ * @example
+ * import { serve } from '@hono/node-server'
+ * import { createGateway } from '@latchkey/gateway'
+ *
+ * const gateway = await createGateway({
+ *   publicUrl: 'http://127.0.0.1:8787',
+ *   clients: [{ clientId: 'app', clientSecret: { env: 'LATCHKEY_CLIENT_SECRET' } }],
+ *   connections: { docs: { mcpServerUrl: 'https://docs.example/mcp', auth: { type: 'none' } } },
+ *   configs: { reader: { docs: '*' } },
+ * })
+ * serve({ fetch: gateway.fetch, port: 8787 })
+ */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  return await assembleGateway(parseOptions(options))
+}
+
+/** Makes the rooms and joins them: the one place that knows all of them. */
+export async function assembleGateway(options: ParsedOptions): Promise<Gateway> {
+  const { publicUrl, isLoopback, databasePath, clock, log } = options
+  const clientInfo = { name: 'latchkey', version }
+  await using stack = new AsyncDisposableStack()
+
+  const directory = databasePath === ':memory:' ? undefined : dirname(databasePath)
+  if (directory !== undefined) await mkdir(directory, { recursive: true })
+  const rings = await loadKeyRings({ ...options, directory })
+  const store = await openSqliteStore(databasePath)
+  stack.defer(async () => await store.close())
+  const vault = createVault(rings.encryption)
+  await checkVault({ vault, settings: store.settings, currentKeyId: rings.encryption.currentId })
+  const keys = createKeys(rings.signing, { publicUrl, clock })
+
+  const registry = await createRegistry({ ...options, store })
+  const events = createEventLog(store)
+  const accounts = createAccounts({ store, vault, registry, publish: events.publish, publicUrl, clock })
+  const instances = createInstances({ store, keys, publicUrl, clock })
+  const configs = createConfigs({ store, registry, publicUrl, clock })
+
+  const fetch = createGuardedFetch({ allowLoopback: isLoopback })
+  stack.defer(async () => await fetch.close())
+  const oauth = createOAuth({ fetch, registrations: store.registrations, vault, publicUrl, clock })
+  const credentials = createCredentials({ accounts, oauth, clock })
+  const mcp = createMcpEndpoint({
+    keys,
+    instances,
+    configs,
+    accounts,
+    credentials,
+    events,
+    fetch,
+    clock,
+    serverInfo: clientInfo,
+  })
+  stack.defer(async () => await mcp.close())
+
+  const control = createControl({
+    clients: options.clients,
+    keys,
+    registry,
+    configs,
+    instances,
+    accounts,
+    events,
+    discoverResult: () => mcp.discoverResult(),
+    clock,
+  })
+  const connect = createConnect({
+    accounts,
+    oauth,
+    flows: store.flows,
+    keys,
+    vault,
+    clock,
+    publicUrl,
+    appName: appNameOf(options),
+    verifyApiKey: createVerifyApiKey({ fetch, clock, clientInfo }),
+    report: ({ code, message }) =>
+      log({ time: new Date(clock()).toISOString(), level: 'warn', message: 'connect', error: code, reason: message }),
+  })
+  const app = createApp({ publicUrl, control, connect, mcp, isHealthy: async () => await canRead(store), log, clock })
+
+  stack.use(every(FORGET_EVERY_MS, async () => await store.forgetExpired(new Date(clock()))))
+  const owned = stack.move()
+  const close = async (): Promise<void> => await owned.disposeAsync()
+  return { fetch: (request) => app.fetch(request), close, [Symbol.asyncDispose]: close }
+}
+
+/** With several apps on one gateway nobody has said which of them shows the link. */
+function appNameOf({ clients: [only, ...others] }: ParsedOptions): string {
+  return only !== undefined && others.length === 0 ? only.displayName : 'Your app'
+}
+
+async function canRead(store: Store): Promise<boolean> {
+  return await store.events.latestSequence().then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Repeats a task that may fail: the next time is soon enough. Keeps no process alive. */
+function every(milliseconds: number, task: () => Promise<void>): Disposable {
+  const timer = setInterval(() => void task().catch(() => {}), milliseconds)
+  timer.unref()
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}

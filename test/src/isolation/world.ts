@@ -1,0 +1,79 @@
+import { createGateway, type GatewayOptions } from '@latchkey/gateway'
+import { createLatchkey, type Latchkey } from '@latchkey/core'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type AuthorizationServer,
+  consentAs,
+  listen,
+  startAuthorizationServer,
+  startCalendarServer,
+  startMailServer,
+} from '../fixtures/index.ts'
+
+/** The configs of the run: one of a single connection, whose tool names are plain, and one of two. */
+export const CONFIGS = { reader: ['mail'], assistant: ['mail', 'calendar'] } as const
+export type ConfigName = keyof typeof CONFIGS
+
+export interface World extends AsyncDisposable {
+  readonly authorizationServer: AuthorizationServer
+  readonly latchkey: Latchkey
+  /** Has the user authorize everything that the config needs and that is not ACTIVE. */
+  consent(user: string, config: ConfigName): Promise<void>
+  /** Ends the gateway as it is, and starts another one on the same port and database. */
+  restartGateway(): Promise<void>
+}
+
+/** Two upstreams, an authorization server and a gateway on a database file: all real, all on loopback. */
+export async function createWorld(): Promise<World> {
+  await using stack = new AsyncDisposableStack()
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-isolation-'))
+  stack.defer(async () => await rm(folder, { recursive: true, force: true }))
+  const authorizationServer = stack.use(await startAuthorizationServer())
+  const mail = stack.use(await startMailServer(authorizationServer))
+  const calendar = stack.use(await startCalendarServer(authorizationServer))
+
+  let running = Promise.withResolvers<Awaited<ReturnType<typeof createGateway>>>()
+  const listener = await listen(async (request) => await (await running.promise).fetch(request))
+  stack.defer(listener.close)
+  const clientSecret = crypto.randomUUID()
+  const options: GatewayOptions = {
+    publicUrl: listener.origin,
+    database: `sqlite:${join(folder, 'latchkey.db')}`,
+    clients: [{ clientId: 'isolation', clientSecret }],
+    connections: {
+      mail: { mcpServerUrl: mail.url, auth: { type: 'oauth2' } },
+      calendar: { mcpServerUrl: calendar.url, auth: { type: 'oauth2' } },
+    },
+    configs: { reader: { mail: '*' }, assistant: { mail: '*', calendar: '*' } },
+  }
+  running.resolve(await createGateway(options))
+  stack.defer(async () => await (await running.promise).close())
+  const latchkey = stack.use(createLatchkey({ url: listener.origin, clientId: 'isolation', clientSecret }))
+
+  async function consent(user: string, config: ConfigName): Promise<void> {
+    const { id } = await latchkey.ensureInstance(user, { config })
+    const connections = await latchkey.getAuthState(id, { includeAuthLinks: true })
+    for (const { authenticationLink, isActive } of connections) {
+      if (!isActive && authenticationLink !== undefined) await consentAs(user, authenticationLink)
+    }
+  }
+
+  async function restartGateway(): Promise<void> {
+    const old = running
+    // Whatever comes in meanwhile waits for the new one.
+    running = Promise.withResolvers()
+    await (await old.promise).close()
+    running.resolve(await createGateway(options))
+  }
+
+  const owned = stack.move()
+  return {
+    authorizationServer,
+    latchkey,
+    consent,
+    restartGateway,
+    [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
+  }
+}
