@@ -3,7 +3,7 @@ import type { ContentBlock, Data, MessageContent } from '@langchain/core/message
 import { resultParts, type MediaPart, type ResultPart, type ToolResult } from './resultParts.ts'
 
 /** Whether the model is given files of this kind; the others are only named to it. */
-export type Attach = (mimeType: string) => boolean
+type Attach = (mimeType: string) => boolean
 
 const isImage: Attach = (mimeType) => mimeType.startsWith('image/')
 

@@ -5,7 +5,7 @@ import type { UserTool } from '@latchkey/core'
 /** What an MCP tool answers. */
 export type ToolResult = Awaited<ReturnType<UserTool['call']>>
 
-export interface TextPart {
+interface TextPart {
   readonly type: 'text'
   readonly text: string
 }

@@ -1,5 +1,5 @@
 import { ChatOpenAI } from '@langchain/openai'
-import { AIMessage, HumanMessage, type ToolMessage } from '@langchain/core/messages'
+import { AIMessage, HumanMessage, isDataContentBlock, type ToolMessage } from '@langchain/core/messages'
 import type { UserTool, UserTools } from '@latchkey/core'
 import { describe, expect, it } from 'vitest'
 
@@ -75,6 +75,12 @@ describe('createUserTools', () => {
       call_id: 'call_1',
       output: 'three mails',
     })
+  })
+
+  it("gives an image in the form that every provider's converter takes in a tool result", async () => {
+    const message: ToolMessage = await (await lookTool(async () => mixed)).invoke(CALL)
+    const blocks = Array.isArray(message.content) ? message.content : []
+    expect(blocks.map((block) => block.type === 'text' || isDataContentBlock(block))).toEqual([true, true, true, true])
   })
 
   it('gives standard content blocks of every kind that the app lets through', async () => {

@@ -5,12 +5,12 @@ import type { UserTool } from '@latchkey/core'
 /** What an MCP tool answers. */
 export type ToolResult = Awaited<ReturnType<UserTool['call']>>
 
-export interface TextPart {
+interface TextPart {
   readonly type: 'text'
   readonly text: string
 }
 
-export interface MediaPart {
+interface MediaPart {
   readonly type: 'media'
   readonly mimeType: string
   /** Base64. */
