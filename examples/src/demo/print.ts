@@ -31,9 +31,14 @@ export function fact(label: string, value: string, note = ''): void {
 
 /** Rows under headings, in columns as wide as they need to be. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)))
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  )
   const columns = (row: readonly string[]): string =>
-    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
   line(`   ${colors.dim(columns(headings))}`)
   for (const row of rows) line(`   ${paintStatus(columns(row))}`)
 }
@@ -54,7 +59,10 @@ export class DemoFailure extends Error {
 }
 
 /** Shows that something is going on, where there is a terminal to show it in. */
-export async function during<Result>(text: string, work: (say: (text: string) => void) => Promise<Result>): Promise<Result> {
+export async function during<Result>(
+  text: string,
+  work: (say: (text: string) => void) => Promise<Result>,
+): Promise<Result> {
   if (!process.stdout.isTTY) return await work(() => {})
   const spinner = yoctoSpinner({ text, stream: process.stdout }).start()
   try {

@@ -25,5 +25,8 @@ function answer(messages: BaseMessage[]): AIMessage {
     .map(({ name, text }) => ({ tool: name ?? '', text }))
   const move = nextMove(answers)
   if ('say' in move) return new AIMessage(move.say)
-  return new AIMessage({ content: '', tool_calls: [{ id: `call-${answers.length}`, name: move.call, args: move.args }] })
+  return new AIMessage({
+    content: '',
+    tool_calls: [{ id: `call-${answers.length}`, name: move.call, args: move.args }],
+  })
 }

@@ -25,7 +25,10 @@ export async function consent<ForAlice, ForBob>(
   for (const [index, at] of consentedAt.entries()) {
     const { userIdentifier } = both[index]?.person ?? alice.person
     const wakingMs = (ready[index]?.readyAt ?? Number.NaN) - at
-    check(`${userIdentifier} had the tools ${wakingMs.toFixed(0)} ms after the last consent was sent off`, wakingMs < 5000)
+    check(
+      `${userIdentifier} had the tools ${wakingMs.toFixed(0)} ms after the last consent was sent off`,
+      wakingMs < 5000,
+    )
   }
   return { alice: ready[0].tools, bob: ready[1].tools }
 }
@@ -35,7 +38,12 @@ async function showAuthState({ latchkey }: World, people: readonly Person[]): Pr
     people.map(async ({ userIdentifier }) => {
       const { id } = await latchkey.ensureInstance(userIdentifier)
       const connections = await latchkey.getAuthState(id)
-      return connections.map(({ connectionName, status, isActive }) => ({ userIdentifier, connectionName, status, isActive }))
+      return connections.map(({ connectionName, status, isActive }) => ({
+        userIdentifier,
+        connectionName,
+        status,
+        isActive,
+      }))
     }),
   )
   const rows = states.flat().map((state) => [state.userIdentifier, state.connectionName, state.status])

@@ -7,12 +7,20 @@ import type { World } from '../world.ts'
 export function showThatNothingLeaked({ gateway }: World, secrets: Secrets, isByHand: boolean): void {
   section(8, 'No secret on the screen')
   if (secrets.areShown || isByHand) {
-    fact('shown', 'links and URLs are on the screen because you asked for them', secrets.areShown ? '--show-secrets' : '--open')
+    fact(
+      'shown',
+      'links and URLs are on the screen because you asked for them',
+      secrets.areShown ? '--show-secrets' : '--open',
+    )
     return
   }
   secrets.keep('client secret', gateway.clientSecret)
   const found = secretsIn(printed.join('\n'), secrets.all)
   const count = Object.keys(secrets.all).length
-  check(`${count} secrets searched for in ${printed.length} printed lines, as they are and encoded: 0 found`, found.length === 0, found)
+  check(
+    `${count} secrets searched for in ${printed.length} printed lines, as they are and encoded: 0 found`,
+    found.length === 0,
+    found,
+  )
   fact('to see them', 'npm run demo -- --show-secrets')
 }

@@ -16,7 +16,11 @@ export async function tryTheForbidden({ latchkey, gateway, mail }: World, secret
 
   await withClient(aliceUrl, async (client) => {
     const names = (await client.listTools()).tools.map(({ name }) => name)
-    check(`delete_mail is not on the list of ${names.length} tools`, !names.some((name) => name.includes('delete_mail')), names)
+    check(
+      `delete_mail is not on the list of ${names.length} tools`,
+      !names.some((name) => name.includes('delete_mail')),
+      names,
+    )
 
     const denied = await refusalOf(client, 'mail__delete_mail')
     const unheardOf = await refusalOf(client, 'mail__no_such_tool')
@@ -27,11 +31,17 @@ export async function tryTheForbidden({ latchkey, gateway, mail }: World, secret
     const found = JSON.stringify(await client.callTool({ name: 'mail__search_mail', arguments: { query: 'acme' } }))
     const hasOwn = found.includes(canaryOf('mail', ALICE.account))
     const hasOther = found.includes(canaryOf('mail', BOB.account))
-    check(`${ALICE.userIdentifier}'s URL gives ${ALICE.userIdentifier}'s mail, and none of ${BOB.userIdentifier}'s`, hasOwn && !hasOther)
+    check(
+      `${ALICE.userIdentifier}'s URL gives ${ALICE.userIdentifier}'s mail, and none of ${BOB.userIdentifier}'s`,
+      hasOwn && !hasOther,
+    )
   })
 
   const statuses = await Promise.all([`${gateway.url}/mcp/lkurl_made-up`, forge(aliceUrl)].map(statusOf))
-  check(`A made-up URL and a forged one get ${statuses.join(' and ')}`, statuses.every((status) => status === 401 || status === 404))
+  check(
+    `A made-up URL and a forged one get ${statuses.join(' and ')}`,
+    statuses.every((status) => status === 401 || status === 404),
+  )
 }
 
 async function withClient(url: string, use: (client: Client) => Promise<void>): Promise<void> {
