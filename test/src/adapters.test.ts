@@ -1,8 +1,11 @@
+import { MemorySaver } from '@langchain/langgraph'
+import { ConnectionState, LatchkeyError, type UserTool } from '@latchkey/core'
 import { createUserTools as createLangChainTools, getUserTools as getLangChainTools } from '@latchkey/langchain'
 import { createUserTools as createAiSdkTools, getUserTools as getAiSdkTools } from '@latchkey/vercel-ai'
 import { generateText, isStepCount, ToolLoopAgent, type ToolSet } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { AIMessage, createAgent, createMiddleware, fakeModel, ToolMessage, type AgentMiddleware } from 'langchain'
+import { describe, expect, it } from 'vitest'
 
 import { describeAdapter, type AdapterUnderTest, type AgentRun, type Outcome } from './adapterContract.ts'
 
@@ -36,6 +39,45 @@ describeAdapter('@latchkey/langchain', {
       ]),
   },
 })
+
+describe('a LangChain run that a checkpointer keeps', () => {
+  it('holds no link when consent was needed, and names the connection', async () => {
+    const link = 'https://consent.test/secret-link'
+    const pending = { connectionId: 'conn_1', connectionName: 'mail', status: 'EXPIRED', authenticationLink: link }
+    const consent: UserTool = {
+      name: 'consent',
+      mcpName: 'consent',
+      title: undefined,
+      description: 'Needs consent',
+      inputSchema: { type: 'object' },
+      outputSchema: undefined,
+      annotations: undefined,
+      call: async () => {
+        const connections = [new ConnectionState(pending)]
+        throw new LatchkeyError('authorization_required', 'mail has to be authorized', { connections })
+      },
+    }
+    const report = { renamed: [], dropped: [], unavailable: [] }
+    const tools = await createLangChainTools({ userTools: async () => ({ tools: [consent], report }) })('ann')
+    const model = fakeModel()
+      .respondWithTools([{ name: 'consent', args: {} }])
+      .respond(new AIMessage('done'))
+    const checkpointer = new MemorySaver()
+    await createAgent({ model, tools, checkpointer }).invoke(
+      { messages: [{ role: 'user', content: 'go' }] },
+      { configurable: { thread_id: 'thread' } },
+    )
+    const kept = textIn([checkpointer.storage, checkpointer.writes])
+    expect(kept).toContain('mail has to be authorized')
+    expect(kept).not.toContain('secret-link')
+  })
+})
+
+/** Every byte and word in there. */
+function textIn(value: unknown): string {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString()
+  return typeof value === 'object' && value !== null ? Object.values(value).map(textIn).join('\n') : String(value)
+}
 
 function langChainOutcome(message: ToolMessage): Outcome {
   const media = message.contentBlocks.flatMap((block) =>
