@@ -1,5 +1,5 @@
 import { LatchkeyError, type UserTool } from '@latchkey/core'
-import { jsonSchema, tool, type Tool } from 'ai'
+import { jsonSchema, tool, type JSONSchema7, type Tool } from 'ai'
 
 import { toModelOutput } from './content.ts'
 import type { UserToolsForAiSdkOptions } from './createUserTools.ts'
@@ -14,7 +14,8 @@ export function toTool(userTool: UserTool, options: CallOptions = {}): Tool {
     type: 'dynamic',
     description,
     metadata: JSON.parse(JSON.stringify({ mcpName, title, annotations })),
-    inputSchema: jsonSchema<Arguments>(inputSchema, { validate }),
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- MCP and the AI SDK type the same JSON Schema apart.
+    inputSchema: jsonSchema<Arguments>(inputSchema as JSONSchema7, { validate }),
     execute: (args, { abortSignal }) => call(userTool, args, abortSignal, options),
     toModelOutput: ({ output }) => toModelOutput(output),
   })
