@@ -1,0 +1,71 @@
+import type { ConnectedAccount } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import { Secret } from '../secret.ts'
+import type { Accounts, Clock, LinkState, Registry } from '../services.ts'
+import { newId } from '../store/newId.ts'
+import type { AuthLink, Store } from '../store/store.ts'
+import { hashLinkToken, newLinkToken } from './linkTokens.ts'
+
+export interface LinksOptions {
+  readonly store: Store
+  readonly registry: Registry
+  readonly publicUrl: URL
+  readonly clock: Clock
+  readonly lifetimeMs: number
+}
+
+/** How long a link that expired still says so, before it is as if it had never been. */
+const REMEMBER_MS = 24 * 60 * 60 * 1_000
+const TIDY_EVERY_MS = 60 * 60 * 1_000
+
+/** The links that a user opens to connect an account. */
+export function createLinks({
+  store,
+  registry,
+  publicUrl,
+  clock,
+  lifetimeMs,
+}: LinksOptions): Pick<Accounts, 'createLink' | 'findLink'> {
+  let tidiedAt = -Infinity
+
+  return {
+    async createLink(account) {
+      refuseUnconnectable(account)
+      await tidy()
+      const token = newLinkToken()
+      const createdAt = new Date(clock())
+      const expiresAt = new Date(createdAt.getTime() + lifetimeMs)
+      const tokenHash = hashLinkToken(token.reveal()) ?? ''
+      await store.links.insert({ id: newId('lnk'), accountId: account.id, tokenHash, createdAt, expiresAt })
+      return { url: new Secret(`${publicUrl.origin}/connect/${token.reveal()}`), expiresAt }
+    },
+
+    async findLink(token) {
+      const tokenHash = hashLinkToken(token)
+      const link = tokenHash === undefined ? undefined : await store.links.findByTokenHash(tokenHash)
+      const account = link && (await store.accounts.get(link.accountId))
+      const connection = account && registry.connection(account.connectionId)
+      if (link === undefined || account === undefined || connection === undefined) return undefined
+      return { id: link.id, account, connection, state: stateOf(link), expiresAt: link.expiresAt }
+    },
+  }
+
+  function refuseUnconnectable(account: ConnectedAccount): void {
+    const connection = registry.connection(account.connectionId)
+    if (connection === undefined)
+      throw new GatewayError('not_found', 'The connection of this account is not configured.')
+    if (connection.auth.type !== 'none') return
+    throw new GatewayError('invalid_request', `The connection "${connection.name}" needs no authorization.`)
+  }
+
+  function stateOf(link: AuthLink): LinkState['state'] {
+    if (link.usedAt !== undefined) return 'used'
+    return link.expiresAt.getTime() <= clock() ? 'expired' : 'open'
+  }
+
+  async function tidy(): Promise<void> {
+    if (clock() - tidiedAt < TIDY_EVERY_MS) return
+    tidiedAt = clock()
+    await store.forgetExpired(new Date(clock() - REMEMBER_MS))
+  }
+}

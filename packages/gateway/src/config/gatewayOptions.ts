@@ -1,0 +1,62 @@
+import type { LogSink } from '../http/requestLog.ts'
+import type { Clock } from '../services.ts'
+
+/** A text, or where to find it: `{ env: 'NAME' }` is replaced by that environment variable, anywhere. */
+export type OptionText = string | { readonly env: string }
+
+/** What `createGateway` takes, and what a configuration file holds (without the seams). */
+export interface GatewayOptions {
+  /** Where the gateway is reached from outside: an origin, `https` unless it is a loopback address. */
+  readonly publicUrl: OptionText
+  /** `sqlite:PATH` or `sqlite::memory:`. Default: `sqlite:./latchkey.db`. */
+  readonly database?: OptionText | undefined
+  /** The programs that may use the control plane. At least one. */
+  readonly clients: readonly ApiClientOptions[]
+  /** The services that users can connect, by name: `^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,31}$`. */
+  readonly connections: Readonly<Record<string, ConnectionOptions>>
+  /** MCP configs by name: connection name → the tools that it allows, or `"*"` for all of them. */
+  readonly configs?: Readonly<Record<string, Readonly<Record<string, '*' | readonly OptionText[]>>>> | undefined
+  /** `kid:base64url-of-32-bytes,…`, the current one first. Default: `LATCHKEY_ENCRYPTION_KEYS`. */
+  readonly encryptionKeys?: OptionText | undefined
+  /** `kid:base64url-of-32-bytes,…`, the current one first. Default: `LATCHKEY_SIGNING_KEYS`. */
+  readonly signingKeys?: OptionText | undefined
+  /** Milliseconds since the epoch. Default: `Date.now`. */
+  readonly clock?: Clock | undefined
+  /** Where log lines go. Default: nowhere. */
+  readonly log?: LogSink | undefined
+}
+
+export interface ApiClientOptions {
+  readonly clientId: OptionText
+  readonly clientSecret: OptionText
+  /** What the connect page calls the app. Default: the client id. */
+  readonly displayName?: OptionText | undefined
+}
+
+export interface ConnectionOptions {
+  /** What a person sees. Default: the connection's name. */
+  readonly displayName?: OptionText | undefined
+  /** Whose service it is, such as `acme-mail`. Default: the connection's name. */
+  readonly provider?: OptionText | undefined
+  /** The upstream MCP server: `https`, or `http` on a loopback address. */
+  readonly mcpServerUrl: OptionText
+  readonly auth: ConnectionAuthOptions
+}
+
+export type ConnectionAuthOptions =
+  | {
+      readonly type: 'oauth2'
+      /** What to ask for. Default: what the upstream names. */
+      readonly scopes?: readonly OptionText[] | undefined
+      /** The client that is registered in advance. Default: the gateway registers itself. */
+      readonly clientId?: OptionText | undefined
+      readonly clientSecret?: OptionText | undefined
+    }
+  | {
+      readonly type: 'api_key'
+      /** The header that carries the key. */
+      readonly header: OptionText
+      /** Put before the key, such as `Bearer `. Default: nothing. */
+      readonly prefix?: OptionText | undefined
+    }
+  | { readonly type: 'none' }

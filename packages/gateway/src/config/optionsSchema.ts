@@ -1,0 +1,136 @@
+import * as z from 'zod'
+import type { LogSink } from '../http/requestLog.ts'
+import { Secret } from '../secret.ts'
+import type { Clock } from '../services.ts'
+import { isLoopback } from './isLoopback.ts'
+import { suggest } from './suggest.ts'
+
+/** What to say about a value of the wrong type. */
+function must(be: string) {
+  return { error: ({ input }: { input?: unknown }) => (input === undefined ? 'is missing' : `must be ${be}`) }
+}
+
+const text = z.string(must('a text')).min(1, 'is empty')
+const secret = text.transform((value) => new Secret(value))
+
+/** An object that takes these keys and no others. Each unknown key is one line of the issue's message. */
+function strict<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? issue.keys.map((key) => unknownKey(key, Object.keys(shape))).join('\n')
+        : must('an object'),
+  })
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const meant = suggest(key, known)
+  return `unknown key, ${meant === undefined ? `the known ones are ${known.join(', ')}` : `did you mean "${meant}"?`}`
+}
+
+const url = text.refine((value) => URL.canParse(value), 'is not a URL').transform((value) => new URL(value))
+
+const publicUrl = url
+  .refine((value) => value.protocol === 'https:' || (value.protocol === 'http:' && isLoopback(value)), {
+    error: 'must be https (http is for loopback addresses, such as http://127.0.0.1:8787)',
+  })
+  .refine((value) => value.href === `${value.origin}/`, 'must be an origin: no path, query, fragment or credentials')
+
+const mcpServerUrl = url
+  .refine((value) => value.protocol === 'https:' || (value.protocol === 'http:' && isLoopback(value)), {
+    error: 'must be https (http is for loopback addresses)',
+  })
+  .refine((value) => value.username === '' && value.password === '', 'must not hold credentials')
+  .refine((value) => value.hash === '', 'must not have a fragment')
+  .transform((value) => value.href)
+
+/** Headers that belong to the gateway or to HTTP itself. */
+const RESERVED_HEADERS = /^(?:host|connection|content-.*|transfer-encoding|te|upgrade|accept|cookie|mcp-.*)$/i
+
+const header = text
+  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'is not a header name')
+  .refine((value) => !RESERVED_HEADERS.test(value), 'is a header that cannot carry a key')
+
+const auth = z.discriminatedUnion(
+  'type',
+  [
+    strict({
+      type: z.literal('oauth2'),
+      scopes: z.array(text.regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'is not a scope'), must('a list of texts')).optional(),
+      clientId: text.optional(),
+      clientSecret: secret.optional(),
+    }).refine((value) => value.clientSecret === undefined || value.clientId !== undefined, {
+      path: ['clientId'],
+      error: 'is missing, but there is a clientSecret',
+    }),
+    strict({
+      type: z.literal('api_key'),
+      header,
+      prefix: text.regex(/^[\x20-\x7e]+$/, 'has characters that a header cannot carry').optional(),
+    }),
+    strict({ type: z.literal('none') }),
+  ],
+  { error: 'must be "oauth2", "api_key" or "none"' },
+)
+
+/** `__` divides the connection from the tool in a tool's name, so no connection has it in its own. */
+const CONNECTION_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,31}$/
+
+const connectionName = z
+  .string()
+  .regex(
+    CONNECTION_NAME,
+    'is not a connection name: up to 32 of a-z, 0-9, "-" and "_", not two "_" in a row, not beginning with "-" or "_"',
+  )
+  .refine((value) => value !== 'env', 'is reserved')
+
+const connection = strict({
+  displayName: text.max(100, 'is longer than 100 characters').optional(),
+  provider: text.max(100, 'is longer than 100 characters').optional(),
+  mcpServerUrl,
+  auth,
+})
+
+const tools = z
+  .array(text, must('"*" or a list of tool names'))
+  .min(1, 'is empty: write "*" for all tools, or leave the connection out')
+  .superRefine((names, context) => {
+    for (const [index, name] of names.entries()) {
+      if (names.indexOf(name) < index) context.addIssue({ code: 'custom', path: [index], message: `repeats "${name}"` })
+    }
+  })
+
+const config = z
+  .record(z.string(), z.union([z.literal('*'), tools], must('"*" or a list of tool names')), must('an object'))
+  .refine((value) => Object.keys(value).length > 0, 'names no connection')
+
+const client = strict({
+  clientId: text.max(255, 'is longer than 255 characters').regex(/^[\x21-\x7e]+$/, 'has characters other than ASCII'),
+  clientSecret: secret,
+  displayName: text.max(100, 'is longer than 100 characters').optional(),
+})
+
+const clients = z
+  .array(client, must('a list'))
+  .min(1, 'is empty: without a client nobody can use the control plane')
+  .superRefine((value, context) => {
+    for (const [index, { clientId }] of value.entries()) {
+      if (value.findIndex((other) => other.clientId === clientId) === index) continue
+      context.addIssue({ code: 'custom', path: [index, 'clientId'], message: `repeats "${clientId}"` })
+    }
+  })
+
+const configName = z.string().min(1, 'is empty').max(100, 'is longer than 100 characters')
+
+/** The configuration, after references to the environment have been replaced. */
+export const optionsSchema = strict({
+  publicUrl,
+  database: text.regex(/^sqlite:./, 'must be "sqlite:PATH" or "sqlite::memory:"').default('sqlite:./latchkey.db'),
+  clients,
+  connections: z.record(connectionName, connection, must('an object')),
+  configs: z.record(configName, config, must('an object')).default({}),
+  encryptionKeys: secret.optional(),
+  signingKeys: secret.optional(),
+  clock: z.custom<Clock>((value) => typeof value === 'function', must('a function')).default(() => Date.now),
+  log: z.custom<LogSink>((value) => typeof value === 'function', must('a function')).default(() => () => undefined),
+})

@@ -1,0 +1,167 @@
+import { resolve } from 'node:path'
+import type * as z from 'zod'
+import type { ApiClient, Connection } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import type { LogSink } from '../http/requestLog.ts'
+import type { Secret } from '../secret.ts'
+import type { Clock } from '../services.ts'
+import { isLoopback } from './isLoopback.ts'
+import { optionsSchema } from './optionsSchema.ts'
+import { isPlainObject, resolveEnvironment, type Environment, type Problem } from './resolveEnvironment.ts'
+import { suggest } from './suggest.ts'
+
+/** The options of a gateway, checked and complete. */
+export interface ParsedOptions {
+  readonly publicUrl: URL
+  /** Whether the public URL is a loopback address. */
+  readonly isLoopback: boolean
+  /** An absolute path, or `:memory:`. */
+  readonly databasePath: string
+  readonly clients: readonly ApiClient[]
+  readonly connections: readonly ConnectionDefinition[]
+  readonly configs: readonly ConfigDefinition[]
+  readonly encryptionKeys: Secret | undefined
+  readonly signingKeys: Secret | undefined
+  readonly clock: Clock
+  readonly log: LogSink
+}
+
+/** A connection of the configuration; the store gives it its id. */
+export type ConnectionDefinition = Omit<Connection, 'id'>
+
+/** An MCP config of the configuration; the store gives it its id. */
+export interface ConfigDefinition {
+  readonly name: string
+  readonly mappings: readonly { readonly connectionName: string; readonly tools: readonly string[] | undefined }[]
+}
+
+export interface ParseOptionsContext {
+  /** Where `{ "env": … }` and the keys are looked up. Default: `process.env`. */
+  readonly environment?: Environment
+  /** What a relative database path starts from. Default: the working directory. */
+  readonly directory?: string
+}
+
+/**
+ * Checks what `createGateway` or a configuration file gives.
+ *
+ * @throws GatewayError `configuration`, which lists everything that is wrong at once, each with its key:
+ * `connections.mail.auth.scope: unknown key, did you mean "scopes"?`. No value is in it that may be a secret.
+ */
+export function parseOptions(
+  options: unknown,
+  { environment = process.env, directory = process.cwd() }: ParseOptionsContext = {},
+): ParsedOptions {
+  const missing: Problem[] = []
+  const resolved = resolveEnvironment(withKeysOfEnvironment(options, environment), environment, missing)
+  const { data, error } = optionsSchema.safeParse(resolved)
+  const problems = [...missing, ...unlessMissing(missing, problemsOf(error)), ...unknownConnections(resolved)]
+  if (data === undefined || problems.length > 0) throw configurationError(problems)
+  return Object.freeze(complete(data, directory))
+}
+
+function withKeysOfEnvironment(options: unknown, environment: Environment): unknown {
+  if (!isPlainObject(options)) return options
+  return {
+    ...options,
+    encryptionKeys: options.encryptionKeys ?? (environment.LATCHKEY_ENCRYPTION_KEYS || undefined),
+    signingKeys: options.signingKeys ?? (environment.LATCHKEY_SIGNING_KEYS || undefined),
+  }
+}
+
+/** An unset variable is one problem, not also a missing key. */
+function unlessMissing(missing: readonly Problem[], problems: readonly Problem[]): Problem[] {
+  const paths = new Set(missing.map(({ path }) => formatPath(path)))
+  return problems.filter(({ path }) => !paths.has(formatPath(path)))
+}
+
+function problemsOf(error: z.ZodError | undefined): Problem[] {
+  return (error?.issues ?? []).flatMap(problemsOfIssue)
+}
+
+function problemsOfIssue(issue: z.core.$ZodIssue): Problem[] {
+  const { path, message } = issue
+  if (issue.code === 'unrecognized_keys') {
+    const messages = message.split('\n')
+    return issue.keys.map((key, index) => ({ path: [...path, key], message: messages[index] ?? message }))
+  }
+  if (issue.code === 'invalid_key') return issue.issues.map((inner) => ({ path, message: inner.message }))
+  if (issue.code === 'invalid_union' && issue.discriminator !== undefined) {
+    return [{ path: path.at(-1) === issue.discriminator ? path : [...path, issue.discriminator], message }]
+  }
+  if (issue.code !== 'invalid_union') return [{ path, message }]
+  const within = problemsWithin(issue)
+  return within.length > 0 ? within : [{ path, message }]
+}
+
+/** The alternatives are "*" and a list: what is wrong within a list is told about the list. */
+function problemsWithin({ errors, path }: z.core.$ZodIssueInvalidUnion): Problem[] {
+  return errors
+    .flat()
+    .filter((inner) => inner.code === 'custom' || inner.code === 'too_small' || inner.path.length > 0)
+    .map((inner) => ({ path: [...path, ...inner.path], message: inner.message }))
+}
+
+/** Looked for in what was given, so that it is told together with all other problems. */
+function unknownConnections(options: unknown): Problem[] {
+  if (!isPlainObject(options) || !isPlainObject(options.connections) || !isPlainObject(options.configs)) return []
+  const known = Object.keys(options.connections)
+  return Object.entries(options.configs).flatMap(([name, config]) =>
+    Object.keys(isPlainObject(config) ? config : {})
+      .filter((connection) => !known.includes(connection))
+      .map((connection) => ({ path: ['configs', name, connection], message: unknownConnection(connection, known) })),
+  )
+}
+
+function unknownConnection(name: string, known: readonly string[]): string {
+  const meant = suggest(name, known)
+  const hint = meant === undefined ? '' : `, did you mean "${meant}"?`
+  return `there is no such connection${hint} (the known ones are ${known.join(', ') || 'none'})`
+}
+
+function configurationError(problems: readonly Problem[]): GatewayError {
+  const lines = problems.map(({ path, message }) => `  ${formatPath(path) || 'the configuration'}: ${message}`)
+  return new GatewayError('configuration', `The configuration is not valid:\n${lines.join('\n')}`)
+}
+
+function formatPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
+    .join('')
+}
+
+function complete(options: z.infer<typeof optionsSchema>, directory: string): ParsedOptions {
+  return {
+    publicUrl: options.publicUrl,
+    isLoopback: isLoopback(options.publicUrl),
+    databasePath: databasePath(options.database, directory),
+    clients: options.clients.map(({ clientId, clientSecret, displayName = clientId }) => ({
+      clientId,
+      clientSecret,
+      displayName,
+    })),
+    connections: Object.entries(options.connections).map(([name, connection]) => ({
+      name,
+      displayName: connection.displayName ?? name,
+      provider: connection.provider ?? name,
+      mcpServerUrl: connection.mcpServerUrl,
+      auth: connection.auth,
+    })),
+    configs: Object.entries(options.configs).map(([name, config]) => ({
+      name,
+      mappings: Object.entries(config).map(([connectionName, tools]) => ({
+        connectionName,
+        tools: tools === '*' ? undefined : tools,
+      })),
+    })),
+    encryptionKeys: options.encryptionKeys,
+    signingKeys: options.signingKeys,
+    clock: options.clock,
+    log: options.log,
+  }
+}
+
+function databasePath(database: string, directory: string): string {
+  const path = database.slice('sqlite:'.length)
+  return path === ':memory:' ? path : resolve(directory, path)
+}

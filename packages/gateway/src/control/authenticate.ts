@@ -1,0 +1,22 @@
+import type { MiddlewareHandler } from 'hono'
+import type { ApiClient } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import type { Keys } from '../services.ts'
+
+export interface AuthenticateOptions {
+  readonly keys: Pick<Keys, 'verifyAccessToken'>
+  readonly clients: readonly ApiClient[]
+}
+
+/** Lets in who has an access token of a client that is still configured. Every refusal is the same. */
+export function authenticate({ keys, clients }: AuthenticateOptions): MiddlewareHandler {
+  const known = new Set(clients.map(({ clientId }) => clientId))
+  return async (context, next) => {
+    context.header('Cache-Control', 'no-store')
+    const [, token] = /^Bearer +([^\s]+) *$/i.exec(context.req.header('Authorization') ?? '') ?? []
+    const clientId = token && (await keys.verifyAccessToken(token))
+    if (clientId !== undefined && known.has(clientId)) return await next()
+    context.header('WWW-Authenticate', 'Bearer error="invalid_token"')
+    throw new GatewayError('unauthorized', 'The access token is missing, expired or not ours. Get one at /oauth/token.')
+  }
+}

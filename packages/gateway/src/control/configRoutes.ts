@@ -1,0 +1,103 @@
+import {
+  configRequestSchema,
+  connectedAccountsRequestSchema,
+  sessionTokenRequestSchema,
+  type WireConnectionToolMapping,
+} from '@latchkey/core/wire'
+import { Hono } from 'hono'
+import type { ConnectionToolMapping } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import type { Accounts, Registry } from '../services.ts'
+import type { AuthStates } from './authStates.ts'
+import { filterOf, pageToken, readConfigQuery } from './configPage.ts'
+import type { ManagedConfigs } from './configs.ts'
+import { readBody } from './readBody.ts'
+import type { SessionTokens } from './sessionTokens.ts'
+import type { ToWire } from './toWire.ts'
+
+export interface ConfigRoutesOptions {
+  readonly configs: ManagedConfigs
+  readonly registry: Registry
+  readonly accounts: Accounts
+  readonly authStates: AuthStates
+  readonly sessionTokens: SessionTokens
+  readonly toWire: ToWire
+  readonly publicUrl: URL
+}
+
+/** `/api/v1/mcp/configs` and what is below it. */
+export function configRoutes(options: ConfigRoutesOptions): Hono {
+  const { configs, registry, accounts, authStates, sessionTokens, toWire, publicUrl } = options
+  const app = new Hono()
+
+  app.post('/', async (context) => {
+    const body = await readBody(context, configRequestSchema)
+    refuseControlCharacters(body.name)
+    const mappings = toMappings(body.connection_tool_mappings, registry)
+    const config = await configs.create({ name: body.name, description: body.description, mappings })
+    return context.json({ config: toWire.config(config) }, 201)
+  })
+
+  app.get('/', async (context) => {
+    const query = readConfigQuery(context, publicUrl)
+    const found = await configs.list({ ...query, limit: query.limit + 1 })
+    const page = found.slice(0, query.limit)
+    const last = found.length > page.length ? page.at(-1) : undefined
+    return context.json({
+      configs: page.map(toWire.config),
+      ...(last && { next_page_token: pageToken(last.name) }),
+      total_size: await configs.count(filterOf(query)),
+    })
+  })
+
+  app.get('/:id', async (context) => {
+    const config = await configs.require(context.req.param('id'))
+    return context.json({ config: toWire.config(config) })
+  })
+
+  app.post('/:id/connected_accounts', async (context) => {
+    const body = await readBody(context, connectedAccountsRequestSchema)
+    const config = await configs.require(context.req.param('id'))
+    const states = await accounts.ensureForConfig(config, body.identifier)
+    const includeLinks = body.include_auth_link ?? false
+    return context.json({ connected_accounts: await authStates(states, { includeLinks }) })
+  })
+
+  app.post('/:id/tokens', async (context) => {
+    const { identifier, expiry, tools } = await readBody(context, sessionTokenRequestSchema)
+    const config = await configs.require(context.req.param('id'))
+    const states = await accounts.ensureForConfig(config, identifier)
+    const token = await sessionTokens.issue({ config, userIdentifier: identifier, accounts: states, expiry, tools })
+    return context.json(toWire.sessionToken(token))
+  })
+
+  return app
+}
+
+function refuseControlCharacters(name: string): void {
+  if (!/\p{Cc}/u.test(name)) return
+  throw new GatewayError('invalid_request', 'name: contains control characters')
+}
+
+function toMappings(wire: readonly WireConnectionToolMapping[], registry: Registry): ConnectionToolMapping[] {
+  const mappings = wire.map((mapping) => toMapping(mapping, registry))
+  if (new Set(mappings.map(({ connectionId }) => connectionId)).size === mappings.length) return mappings
+  throw new GatewayError('invalid_request', 'connection_tool_mappings: names the same connection twice')
+}
+
+function toMapping({ connection_name: name, tools = [] }: WireConnectionToolMapping, registry: Registry) {
+  const connection = registry.connectionByName(name)
+  if (connection === undefined) throw unknownConnection(name, registry)
+  if (new Set(tools).size !== tools.length) {
+    throw new GatewayError('invalid_request', `connection_tool_mappings: repeats a tool of "${name}"`)
+  }
+  return { connectionId: connection.id, tools: tools.length > 0 ? tools : undefined }
+}
+
+function unknownConnection(name: string, registry: Registry): GatewayError {
+  const known = registry.connections().map((connection) => connection.name)
+  return new GatewayError(
+    'invalid_request',
+    `connection_tool_mappings: there is no connection named "${name}". The known ones are: ${known.join(', ')}.`,
+  )
+}

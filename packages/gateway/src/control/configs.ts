@@ -1,0 +1,68 @@
+import type { ConnectionToolMapping, McpConfig } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import type { Clock, Configs } from '../services.ts'
+import { newId } from '../store/newId.ts'
+import type { ConfigFilter, ConfigQuery, Store } from '../store/store.ts'
+
+export interface ConfigsOptions {
+  readonly store: Pick<Store, 'configs'>
+  readonly publicUrl: URL
+  readonly clock: Clock
+}
+
+export interface NewConfig {
+  readonly name: string
+  readonly description: string | undefined
+  readonly mappings: readonly ConnectionToolMapping[]
+}
+
+/** The configs, with what only the control plane does to them. */
+export interface ManagedConfigs extends Configs {
+  /** Throws GatewayError `conflict` if the name is taken. */
+  create(config: NewConfig): Promise<McpConfig>
+  list(query: ConfigQuery): Promise<readonly McpConfig[]>
+  count(filter: ConfigFilter): Promise<number>
+  /** Throws GatewayError `not_found`. */
+  require(id: string): Promise<McpConfig>
+  /** Throws GatewayError `not_found`, which lists the names that there are. */
+  requireByName(name: string): Promise<McpConfig>
+}
+
+const LISTED_NAMES = 20
+
+export function createConfigs({ store, publicUrl, clock }: ConfigsOptions): ManagedConfigs {
+  const { configs } = store
+  return {
+    get: (id) => configs.get(id),
+    getByName: (name) => configs.getByName(name),
+    mcpServerUrl: ({ id }) => `${publicUrl.origin}/mcp/${id}`,
+    list: (query) => configs.list(query),
+    count: (filter) => configs.count(filter),
+
+    async create({ name, description, mappings }) {
+      const now = new Date(clock())
+      const config: McpConfig = { id: newId('cfg'), name, description, mappings, createdAt: now, updatedAt: now }
+      if (await configs.insert(config)) return config
+      throw new GatewayError('conflict', `There is already an MCP config named "${name}".`)
+    },
+
+    async require(id) {
+      const config = await configs.get(id)
+      if (config !== undefined) return config
+      throw new GatewayError('not_found', 'There is no MCP config with this id.')
+    },
+
+    async requireByName(name) {
+      const config = await configs.getByName(name)
+      if (config !== undefined) return config
+      throw new GatewayError('not_found', `There is no MCP config named "${name}". ${await knownNames()}`)
+    },
+  }
+
+  async function knownNames(): Promise<string> {
+    const names = (await configs.list({ limit: LISTED_NAMES + 1 })).map((config) => config.name)
+    if (names.length === 0) return 'There are none yet: add one to the configuration or create it over the API.'
+    const more = names.length > LISTED_NAMES ? ', …' : ''
+    return `The known ones are: ${names.slice(0, LISTED_NAMES).join(', ')}${more}.`
+  }
+}

@@ -1,0 +1,62 @@
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { ApiClient } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import type { Accounts, EventLog, Instances, Keys, Registry } from '../services.ts'
+import { authenticate } from './authenticate.ts'
+import { createAuthStates } from './authStates.ts'
+import { configRoutes } from './configRoutes.ts'
+import type { ManagedConfigs } from './configs.ts'
+import { eventRoutes } from './eventRoutes.ts'
+import { instanceRoutes } from './instanceRoutes.ts'
+import { createSessionTokens } from './sessionTokens.ts'
+import { tokenRoute } from './tokenRoute.ts'
+import { createToWire } from './toWire.ts'
+
+export interface ControlOptions {
+  readonly clients: readonly ApiClient[]
+  readonly keys: Keys
+  readonly registry: Registry
+  readonly configs: ManagedConfigs
+  readonly instances: Instances
+  readonly accounts: Accounts
+  readonly events: EventLog
+  /** What the MCP endpoint answers to `server/discover`. */
+  readonly discoverResult: () => Record<string, unknown>
+  readonly publicUrl: URL
+  /** Ends the event streams when the gateway closes. Default: never. */
+  readonly signal?: AbortSignal | undefined
+  /** How often a silent event stream says that it lives, in milliseconds. Default: 15,000. */
+  readonly keepAliveMs?: number | undefined
+}
+
+const MAX_BODY_BYTES = 256 * 1_024
+const KEEP_ALIVE_MS = 15_000
+
+/** The control plane over HTTP. Throws GatewayErrors for the app's `onError`. */
+export function createControl(options: ControlOptions): Hono {
+  const { keys, clients, signal = new AbortController().signal, keepAliveMs = KEEP_ALIVE_MS } = options
+  const toWire = createToWire(options)
+  const shared = {
+    ...options,
+    toWire,
+    authStates: createAuthStates({ accounts: options.accounts, toWire }),
+    sessionTokens: createSessionTokens(options),
+  }
+  const limited = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
+  const app = new Hono()
+  app.post('/oauth/token', limited, tokenRoute({ keys, clients }))
+  app.get('/keys', (context) => {
+    context.header('Cache-Control', 'public, max-age=300')
+    return context.json(keys.jwks())
+  })
+  app.use('/api/*', authenticate({ keys, clients }), limited)
+  app.route('/api/v1/mcp/configs', configRoutes(shared))
+  app.route('/api/v1/mcp/instances', instanceRoutes(shared))
+  app.route('/api/v1/events', eventRoutes({ ...shared, signal, keepAliveMs }))
+  return app
+}
+
+function tooLarge(): never {
+  throw new GatewayError('too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
+}

@@ -1,0 +1,80 @@
+import { ensureInstanceRequestSchema, getAuthStateRequestSchema, type WireEnsuredInstance } from '@latchkey/core/wire'
+import { Hono } from 'hono'
+import type { McpConfig, McpInstance } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import type { Accounts, Instances } from '../services.ts'
+import type { AuthStates } from './authStates.ts'
+import type { ManagedConfigs } from './configs.ts'
+import { readBody } from './readBody.ts'
+import type { SessionTokens } from './sessionTokens.ts'
+import type { ToWire } from './toWire.ts'
+
+export interface InstanceRoutesOptions {
+  readonly configs: ManagedConfigs
+  readonly instances: Instances
+  readonly accounts: Accounts
+  readonly authStates: AuthStates
+  readonly sessionTokens: SessionTokens
+  readonly toWire: ToWire
+  /** What the MCP endpoint answers to `server/discover`. */
+  readonly discoverResult: () => Record<string, unknown>
+}
+
+/** `/api/v1/mcp/instances` and what is below it. */
+export function instanceRoutes(options: InstanceRoutesOptions): Hono {
+  const { configs, instances, accounts, authStates, sessionTokens, toWire, discoverResult } = options
+  const app = new Hono()
+
+  app.post('/', async (context) => {
+    const body = await readBody(context, ensureInstanceRequestSchema)
+    const config = await configs.requireByName(body.config_name)
+    const instance = await instances.ensure(config, body.user_identifier, body.name)
+    return context.json({ instance: describe(instance, config), ...(await extras(config, body)) })
+  })
+
+  app.get('/:id', async (context) => {
+    const { instance, config } = await find(context.req.param('id'))
+    return context.json({ instance: describe(instance, config) })
+  })
+
+  app.post(`/:target{[^/]+${GET_AUTH_STATE}}`, async (context) => {
+    const { instance, config } = await find(context.req.param('target').slice(0, -GET_AUTH_STATE.length))
+    const body = await readBody(context, getAuthStateRequestSchema)
+    const states = await accounts.ensureForConfig(config, instance.userIdentifier)
+    return context.json({ connections: await authStates(states, { includeLinks: body.include_auth_links ?? false }) })
+  })
+
+  return app
+
+  /** What we add: everything that the caller would ask for next, in the same answer. */
+  async function extras(config: McpConfig, request: EnsureRequest): Promise<Omit<WireEnsuredInstance, 'instance'>> {
+    const { include_auth_state: wantsState = false, include_session_token: wantsToken = false } = request
+    if (!wantsState && !wantsToken) return {}
+    const states = await accounts.ensureForConfig(config, request.user_identifier)
+    const tokenRequest = { config, userIdentifier: request.user_identifier, accounts: states }
+    const token =
+      wantsToken && sessionTokens.isReady(states)
+        ? await sessionTokens.issue({ ...tokenRequest, expiry: request.session_token_expiry })
+        : undefined
+    return {
+      ...(wantsState && { auth_state: { connections: await authStates(states, { includeLinks: false }) } }),
+      ...(token && { session_token: toWire.sessionToken(token) }),
+      discover_result: discoverResult(),
+    }
+  }
+
+  function describe(instance: McpInstance, config: McpConfig) {
+    return toWire.instance(instance, config, instances.url(instance))
+  }
+
+  async function find(id: string): Promise<{ instance: McpInstance; config: McpConfig }> {
+    const instance = await instances.get(id)
+    const config = instance && (await configs.get(instance.configId))
+    if (instance !== undefined && config !== undefined) return { instance, config }
+    throw new GatewayError('not_found', 'There is no MCP instance with this id.')
+  }
+}
+
+const GET_AUTH_STATE = ':get_auth_state'
+
+type EnsureRequest = ReturnType<typeof ensureInstanceRequestSchema.parse>
