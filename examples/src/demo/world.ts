@@ -36,45 +36,51 @@ export interface World extends AsyncDisposable {
 }
 
 export async function startWorld(): Promise<World> {
+  // What has been started is closed again, in reverse: here if a later part fails to start, else with the world.
+  await using started = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-demo-'))
-  const authorizationServer = await startAuthorizationServer()
-  const mail = await startMailServer(authorizationServer)
-  const calendar = await startCalendarServer(authorizationServer)
-  const directory = await startDirectoryServer()
+  started.defer(async () => await rm(folder, { recursive: true, force: true }))
+  const authorizationServer = started.use(await startAuthorizationServer())
+  const mail = started.use(await startMailServer(authorizationServer))
+  const calendar = started.use(await startCalendarServer(authorizationServer))
+  const directory = started.use(await startDirectoryServer())
 
-  const gateway = await startGateway(async (publicUrl) => ({
-    database: `sqlite:${join(folder, 'latchkey.db')}`,
-    connections: {
-      // At the mail service, somebody has registered the gateway in advance …
-      mail: {
-        provider: 'acme-mail',
-        displayName: 'Acme Mail',
-        mcpServerUrl: mail.url,
-        auth: {
-          type: 'oauth2',
-          ...(await authorizationServer.addClient({ redirectUris: [`${publicUrl}/oauth/callback`] })),
+  const gateway = started.use(
+    await startGateway(async (publicUrl) => ({
+      database: `sqlite:${join(folder, 'latchkey.db')}`,
+      connections: {
+        // At the mail service, somebody has registered the gateway in advance …
+        mail: {
+          provider: 'acme-mail',
+          displayName: 'Acme Mail',
+          mcpServerUrl: mail.url,
+          auth: {
+            type: 'oauth2',
+            ...(await authorizationServer.addClient({ redirectUris: [`${publicUrl}/oauth/callback`] })),
+          },
+        },
+        // … at the calendar service, it registers itself.
+        calendar: {
+          provider: 'acme-calendar',
+          displayName: 'Acme Calendar',
+          mcpServerUrl: calendar.url,
+          auth: { type: 'oauth2' },
+        },
+        directory: {
+          provider: 'acme-directory',
+          displayName: 'Acme Directory',
+          mcpServerUrl: directory.url,
+          auth: { type: 'api_key', header: directory.header },
         },
       },
-      // … at the calendar service, it registers itself.
-      calendar: {
-        provider: 'acme-calendar',
-        displayName: 'Acme Calendar',
-        mcpServerUrl: calendar.url,
-        auth: { type: 'oauth2' },
-      },
-      directory: {
-        provider: 'acme-directory',
-        displayName: 'Acme Directory',
-        mcpServerUrl: directory.url,
-        auth: { type: 'api_key', header: directory.header },
-      },
-    },
-    configs: { [CONFIG_NAME]: ALLOWED_TOOLS },
-    log: () => {},
-  }))
+      configs: { [CONFIG_NAME]: ALLOWED_TOOLS },
+    })),
+  )
 
   const { url, clientId, clientSecret } = gateway
-  const latchkey = createLatchkey({ url, clientId, clientSecret, config: CONFIG_NAME })
+  const latchkey = started.use(createLatchkey({ url, clientId, clientSecret, config: CONFIG_NAME }))
+
+  const owned = started.move()
 
   return {
     gateway,
@@ -84,11 +90,6 @@ export async function startWorld(): Promise<World> {
     directory,
     latchkey,
     folder,
-    async [Symbol.asyncDispose]() {
-      await latchkey.close()
-      await gateway.close()
-      await Promise.all([mail.close(), calendar.close(), directory.close(), authorizationServer.close()])
-      await rm(folder, { recursive: true, force: true })
-    },
+    [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
   }
 }
