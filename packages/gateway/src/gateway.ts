@@ -70,10 +70,10 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
   const keys = createKeys(rings.signing, { publicUrl, clock })
 
   const registry = await createRegistry({ ...options, store })
-  const events = createEventLog(store)
+  const events = createEventLog({ store, log })
   const accounts = createAccounts({ store, vault, registry, publish: events.publish, publicUrl, clock })
   const instances = createInstances({ store, keys, publicUrl, clock })
-  const configs = createConfigs({ store, registry, publicUrl, clock })
+  const configs = createConfigs({ store, publicUrl, clock })
 
   const fetch = createGuardedFetch({ allowLoopback: isLoopback })
   stack.defer(async () => await fetch.close())
@@ -92,6 +92,8 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
   })
   stack.defer(async () => await mcp.close())
 
+  const closing = new AbortController()
+  stack.defer(() => closing.abort())
   const control = createControl({
     clients: options.clients,
     keys,
@@ -101,7 +103,8 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
     accounts,
     events,
     discoverResult: () => mcp.discoverResult(),
-    clock,
+    publicUrl,
+    signal: closing.signal,
   })
   const connect = createConnect({
     accounts,

@@ -19,7 +19,7 @@ function strict<Shape extends z.ZodRawShape>(shape: Shape) {
     error: (issue) =>
       issue.code === 'unrecognized_keys'
         ? issue.keys.map((key) => unknownKey(key, Object.keys(shape))).join('\n')
-        : must('an object'),
+        : must('an object').error(issue),
   })
 }
 

@@ -38,7 +38,9 @@ export function createApp({ publicUrl, control, connect, mcp, isHealthy, log, cl
   )
   app.route('/', control)
   app.route('/', connect)
-  app.all('/mcp/:endpoint', (context) => mcp.handle(context.req.raw, context.req.param('endpoint'), requestLogOf(context)))
+  app.all('/mcp/:endpoint', (context) =>
+    mcp.handle(context.req.raw, context.req.param('endpoint'), requestLogOf(context)),
+  )
   app.notFound((context) => errorResponse(context, new GatewayError('not_found', 'There is nothing here.')))
   app.onError((error, context) => {
     requestLogOf(context).set('error', error instanceof GatewayError ? error.code : error.name)

@@ -20,7 +20,8 @@ const ANSWERS: Record<GatewayErrorCode, readonly [ContentfulStatusCode, string]>
 
 /** The control plane's error shape `{code, message, details}`. What is not ours is never told: it may hold anything. */
 export function errorResponse(context: Context, error: unknown): Response {
-  const known = error instanceof GatewayError ? error : new GatewayError('internal', 'Something went wrong in the gateway.')
+  const known =
+    error instanceof GatewayError ? error : new GatewayError('internal', 'Something went wrong in the gateway.')
   const [status, code] = ANSWERS[known.code]
   return context.json({ code, message: known.message, details: [{ error_code: known.code }] }, status)
 }

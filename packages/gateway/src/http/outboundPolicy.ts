@@ -70,7 +70,7 @@ export function refusal(hostname: string, reason: string): GatewayError {
 }
 
 function parse(input: string | URL): URL {
-  const url = URL.parse(input)
+  const url = URL.parse(String(input))
   if (!url) throw new GatewayError('upstream_invalid', 'The gateway was given an address that is not a URL.')
   return url
 }
