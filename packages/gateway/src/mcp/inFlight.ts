@@ -11,7 +11,6 @@ export interface InFlight {
 export function createInFlight(): InFlight {
   const calls = new Set<AbortController>()
   const bySession = new Map<string, AbortController>()
-  const keyOf = (sessionId: string, requestId: RequestId): string => `${sessionId} ${JSON.stringify(requestId)}`
   return {
     start(sessionId, requestId, abort) {
       const key = sessionId === undefined ? undefined : keyOf(sessionId, requestId)
@@ -33,4 +32,8 @@ export function createInFlight(): InFlight {
       bySession.clear()
     },
   }
+}
+
+function keyOf(sessionId: string, requestId: RequestId): string {
+  return `${sessionId} ${JSON.stringify(requestId)}`
 }

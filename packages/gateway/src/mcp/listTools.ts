@@ -51,8 +51,8 @@ export async function listTools(
   }
   const ttlMs = unavailable.length > 0 ? TTL_INCOMPLETE_MS : TTL_MS
   const envelope = era === 'modern' ? `"resultType":"complete","ttlMs":${ttlMs},"cacheScope":"private",` : ''
-  const _meta = Object.keys(meta).length > 0 ? `,"_meta":${JSON.stringify(meta)}` : ''
-  return { result: `{${envelope}"tools":[${tools.join(',')}]${_meta}}`, toolCount: tools.length, unavailable }
+  const metaMember = Object.keys(meta).length > 0 ? `,"_meta":${JSON.stringify(meta)}` : ''
+  return { result: `{${envelope}"tools":[${tools.join(',')}]${metaMember}}`, toolCount: tools.length, unavailable }
 }
 
 type Part = Unavailable | { readonly from: AllowedConnection; readonly tools: readonly UpstreamTool[] }

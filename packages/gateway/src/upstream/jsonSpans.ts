@@ -124,7 +124,7 @@ export function objectOf(text: string, kept: readonly Member[]): string {
 
 function decodeKey(text: string, start: number, end: number): string {
   const raw = text.slice(start + 1, end - 1)
-  return raw.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : raw
+  return raw.includes('\\') ? String(JSON.parse(text.slice(start, end))) : raw
 }
 
 function skipWhitespace(text: string, at: number): number {

@@ -141,8 +141,8 @@ export function modernMessage(
   params: Record<string, unknown>,
   clientInfo: ClientInfo,
 ): Outgoing {
-  const _meta = { [VERSION_META]: MODERN_VERSION, [CLIENT_INFO_META]: clientInfo, [CLIENT_CAPABILITIES_META]: {} }
-  const body = JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, _meta } })
+  const meta = { [VERSION_META]: MODERN_VERSION, [CLIENT_INFO_META]: clientInfo, [CLIENT_CAPABILITIES_META]: {} }
+  const body = JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, _meta: meta } })
   return { body, headers: modernHeaders(method) }
 }
 

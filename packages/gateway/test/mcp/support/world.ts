@@ -1,0 +1,225 @@
+/** A gateway's MCP endpoint with everything around it in memory, and the network real. */
+import { randomBytes } from 'node:crypto'
+import type {
+  AccountEvent,
+  AccountStatus,
+  ConnectedAccount,
+  Connection,
+  McpConfig,
+  McpInstance,
+} from '../../../src/domain.ts'
+import { GatewayError } from '../../../src/errors.ts'
+import { createGuardedFetch } from '../../../src/http/guardedFetch.ts'
+import { createKeys } from '../../../src/keys/keys.ts'
+import { createMcpEndpoint, type McpEndpointDeps } from '../../../src/mcp/endpoint.ts'
+import { Secret } from '../../../src/secret.ts'
+import type { Accounts, Configs, Credentials, EventLog, Instances, OpenedCredential } from '../../../src/services.ts'
+import { listen } from './listen.ts'
+
+export interface WorldOptions {
+  /** Connection name → URL of its MCP server. */
+  readonly connections: Readonly<Record<string, string>>
+  /** Connection name → allowed tools; all of them where it is missing. */
+  readonly allow?: Readonly<Record<string, readonly string[]>>
+  readonly listTimeoutMs?: number
+  readonly fetch?: McpEndpointDeps['fetch']
+}
+
+export interface World extends AsyncDisposable {
+  readonly origin: string
+  readonly config: McpConfig
+  /** Wakes at each change; the clock only moves when a test moves it. */
+  readonly clock: { now: number }
+  readonly logLines: Readonly<Record<string, unknown>>[]
+  /** What happened to credentials, by account id. */
+  readonly refreshes: string[]
+  readonly links: string[]
+  /** Set to make a refusal final: the grant is gone. */
+  refreshable: boolean
+  url(user: string): string
+  staticUrl(configId?: string): string
+  token(
+    user: string,
+    options?: { tools?: readonly string[]; configId?: string; accountIds?: string[] },
+  ): Promise<string>
+  account(user: string, connection: string): ConnectedAccount
+  setStatus(user: string, connection: string, status: AccountStatus): void
+  /** Raises the version, so that the old URL stops working. */
+  rotateUrl(user: string): void
+  deleteConfig(): void
+  post(url: string, body: unknown, headers?: Record<string, string>): Promise<Response>
+}
+
+const KEY_RING = { currentId: 'k1', keys: new Map([['k1', new Uint8Array(randomBytes(32))]]) }
+
+export async function createWorld({ connections, allow = {}, listTimeoutMs, fetch }: WorldOptions): Promise<World> {
+  const clock = { now: Date.now() }
+  const publicUrl = new URL('http://127.0.0.1:1')
+  const keys = createKeys(KEY_RING, { publicUrl, clock: () => clock.now })
+  const byName = new Map(Object.entries(connections).map(([name, url]) => [name, connectionOf(name, url)]))
+  const config: McpConfig = {
+    id: 'cfg_test',
+    name: 'test',
+    description: undefined,
+    mappings: [...byName.values()].map(({ id, name }) => ({ connectionId: id, tools: allow[name] })),
+    createdAt: new Date(0),
+    updatedAt: new Date(0),
+  }
+  const accountsById = new Map<string, ConnectedAccount>()
+  const instancesById = new Map<string, McpInstance>()
+  const listeners = new Set<(event: AccountEvent) => void>()
+  let configExists = true
+  let sequence = 0
+
+  function accountOf(user: string, { id: connectionId, name }: Connection): ConnectedAccount {
+    const id = `ca_${name}_${Buffer.from(user).toString('hex')}`
+    const known = accountsById.get(id)
+    if (known !== undefined) return known
+    const times = { createdAt: new Date(0), updatedAt: new Date(0) }
+    const created: ConnectedAccount = {
+      id,
+      connectionId,
+      userIdentifier: user,
+      status: 'ACTIVE',
+      generation: 1,
+      ...times,
+    }
+    accountsById.set(id, created)
+    return created
+  }
+
+  function changeStatus(account: ConnectedAccount, status: AccountStatus): void {
+    const current = accountsById.get(account.id) ?? account
+    accountsById.set(account.id, { ...current, status, generation: current.generation + 1 })
+    sequence += 1
+    const { id: accountId, userIdentifier, connectionId } = account
+    const event = { accountId, userIdentifier, connectionId, status, oldStatus: current.status }
+    for (const listener of listeners) {
+      listener({ ...event, sequence, id: `evt_${sequence}`, occurredAt: new Date(clock.now) })
+    }
+  }
+
+  const accounts: Pick<Accounts, 'ensureForConfig' | 'get' | 'createLink'> = {
+    ensureForConfig: (_config, user) =>
+      Promise.resolve([...byName.values()].map((connection) => ({ connection, account: accountOf(user, connection) }))),
+    get: (id) => Promise.resolve(accountsById.get(id)),
+    createLink(account) {
+      const url = `http://127.0.0.1:1/connect/lklink_${account.id}_${world.links.length}`
+      world.links.push(url)
+      return Promise.resolve({ url: new Secret(url), expiresAt: new Date(clock.now + 600_000) })
+    },
+  }
+
+  const openedFor = (account: ConnectedAccount): OpenedCredential => {
+    const { generation } = accountsById.get(account.id) ?? account
+    return { generation, headers: { Authorization: `Bearer upstream-${account.id}-${generation}` } }
+  }
+
+  const credentials: Credentials = {
+    headersFor: (_connection, account) => Promise.resolve(openedFor(account)),
+    afterRefusal(connection, account) {
+      world.refreshes.push(account.id)
+      if (!world.refreshable) {
+        changeStatus(account, 'EXPIRED')
+        throw new GatewayError('consent_required', `The connection "${connection.name}" must be authorized again.`)
+      }
+      const current = accountsById.get(account.id) ?? account
+      accountsById.set(account.id, { ...current, generation: current.generation + 1 })
+      return Promise.resolve(openedFor(account))
+    },
+  }
+
+  const configs: Configs = {
+    get: (id) => Promise.resolve(configExists && id === config.id ? config : undefined),
+    getByName: () => Promise.resolve(undefined),
+    mcpServerUrl: ({ id }) => `http://127.0.0.1:1/mcp/${id}`,
+  }
+  const instances: Pick<Instances, 'get'> = { get: (id) => Promise.resolve(instancesById.get(id)) }
+  const events: Pick<EventLog, 'subscribe'> = {
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+
+  const guardedFetch = createGuardedFetch({ allowLoopback: true })
+  const endpoint = createMcpEndpoint({
+    keys,
+    accounts,
+    credentials,
+    configs,
+    instances,
+    events,
+    fetch: fetch ?? guardedFetch,
+    clock: () => clock.now,
+    ...(listTimeoutMs === undefined ? {} : { listTimeoutMs }),
+  })
+  const listener = await listen(async (request) => {
+    const fields: Record<string, unknown> = {}
+    const name = new URL(request.url).pathname.split('/')[2] ?? ''
+    const response = await endpoint.handle(request, name, { set: (field, value) => void (fields[field] = value) })
+    world.logLines.push(fields)
+    return response
+  })
+
+  function instanceOf(user: string): McpInstance {
+    const id = `ins_${Buffer.from(user).toString('hex')}`
+    const known = instancesById.get(id)
+    if (known !== undefined) return known
+    const times = { createdAt: new Date(0), updatedAt: new Date(0), lastUsedAt: undefined }
+    const ids = { id, name: id, configId: config.id, userIdentifier: user }
+    const created: McpInstance = { ...ids, urlVersion: 1, urlKeyId: keys.currentKeyId, ...times }
+    instancesById.set(id, created)
+    return created
+  }
+
+  function connectionNamed(name: string): Connection {
+    const found = byName.get(name)
+    if (found === undefined) throw new Error(`no connection ${name}`)
+    return found
+  }
+
+  const world: World = {
+    origin: listener.origin,
+    config,
+    clock,
+    logLines: [],
+    refreshes: [],
+    links: [],
+    refreshable: true,
+    url: (user) => `${listener.origin}/mcp/${keys.urlSecret(instanceOf(user)).reveal()}`,
+    staticUrl: (configId = config.id) => `${listener.origin}/mcp/${configId}`,
+    async token(user, { tools, configId = config.id, accountIds } = {}) {
+      const all = [...byName.values()].map((connection) => accountOf(user, connection).id)
+      const audience = configs.mcpServerUrl({ id: configId })
+      const claims = { userIdentifier: user, configId, audience, connectedAccountIds: accountIds ?? all, tools }
+      return (await keys.signSessionToken(claims, 3600)).token.reveal()
+    },
+    account: (user, connection) => accountOf(user, connectionNamed(connection)),
+    setStatus: (user, connection, status) => changeStatus(accountOf(user, connectionNamed(connection)), status),
+    rotateUrl(user) {
+      const instance = instanceOf(user)
+      instancesById.set(instance.id, { ...instance, urlVersion: instance.urlVersion + 1 })
+    },
+    deleteConfig() {
+      configExists = false
+    },
+    post: (url, body, headers = {}) =>
+      globalThis.fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    async [Symbol.asyncDispose]() {
+      await endpoint.close()
+      await listener.close()
+      await guardedFetch.close()
+    },
+  }
+  return world
+}
+
+function connectionOf(name: string, mcpServerUrl: string): Connection {
+  const auth = { type: 'api_key', header: 'Authorization' } as const
+  return { id: `conn_${name}`, name, displayName: name.toUpperCase(), provider: name, mcpServerUrl, auth }
+}
