@@ -28,12 +28,10 @@ export function createPageHeaders(publicUrl: URL): Readonly<Record<string, strin
 
 /**
  * Browsers hold the redirect that answers a form to `form-action` too, and which provider it leads to is not known until
- * the button is pressed: opening a page asks no provider anything.
+ * the button is pressed: opening a page asks no provider anything. (A policy cannot name `[::1]`.)
  */
 function formTargets(publicUrl: URL): string {
-  return publicUrl.protocol === 'https:'
-    ? "'self' https:"
-    : "'self' https: http://127.0.0.1:* http://localhost:* http://[::1]:*"
+  return publicUrl.protocol === 'https:' ? "'self' https:" : "'self' https: http://127.0.0.1:* http://localhost:*"
 }
 
 function integrity(source: string): string {

@@ -11,7 +11,7 @@ const SECRET_KEY = 'key-canary-51ab'
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': expect.stringMatching(
-    /^default-src 'none'; style-src 'sha256-[\w+/=]+'; script-src 'sha256-[\w+/=]+'; connect-src 'self'; form-action 'self' https: http:\/\/127\.0\.0\.1:\* http:\/\/localhost:\* http:\/\/\[::1\]:\*; base-uri 'none'; frame-ancestors 'none'$/,
+    /^default-src 'none'; style-src 'sha256-[\w+/=]+'; script-src 'sha256-[\w+/=]+'; connect-src 'self'; form-action 'self' https: http:\/\/127\.0\.0\.1:\* http:\/\/localhost:\*; base-uri 'none'; frame-ancestors 'none'$/,
   ),
   'cross-origin-opener-policy': 'same-origin',
   'referrer-policy': 'no-referrer',

@@ -64,7 +64,7 @@ export async function startWorld({ auth, displayName, verifyApiKey = async () =>
   /** A bare request with this browser's cookies, which follows nothing. */
   async function send(url: string, init: RequestInit & { headers?: Record<string, string> } = {}): Promise<Response> {
     const cookie = await browser.cookies.getCookieString(url)
-    return fetch(url, { redirect: 'manual', ...init, headers: { cookie, ...init.headers } })
+    return fetch(url, { redirect: 'manual', ...init, headers: Object.assign({ cookie }, init.headers) })
   }
   return {
     ...parts,
