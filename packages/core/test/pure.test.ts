@@ -84,10 +84,9 @@ describe('SingleFlight', () => {
 
   it('does the work again after a failure', async () => {
     const flights = new SingleFlight<string>()
-    const fail = async () => {
-      throw new LatchkeyError('unavailable', 'down')
-    }
-    await expect(flights.run('k', undefined, fail)).rejects.toThrow('down')
+    await expect(
+      flights.run('k', undefined, () => Promise.reject(new LatchkeyError('unavailable', 'down'))),
+    ).rejects.toThrow('down')
     await expect(flights.run('k', undefined, async () => 'up')).resolves.toBe('up')
   })
 })

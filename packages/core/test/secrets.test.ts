@@ -25,18 +25,19 @@ describe('secrets', () => {
     const endpoint = await latchkey.ready('u1')
     const instance = await latchkey.ensureInstance('u1')
     const userTools = await latchkey.userTools('u1')
+    const whoami = firstOf(userTools.tools)
     const states = await latchkey.getAuthState('ins_u2', { includeAuthLinks: true })
     for (const tool of userTools.tools.filter(({ mcpName }) => mcpName === 'consent'))
       errors.push(await rejectionOf(tool.call({})))
     plane.revokeSessionTokens()
     plane.setStatus('u1', 'mail', 'EXPIRED')
-    errors.push(await rejectionOf(userTools.tools[0]!.call({})))
+    errors.push(await rejectionOf(whoami.call({})))
     // What answers may repeat what it was sent.
     plane.inject(/.*/, async (request) => {
       const said = `${request.url} ${request.headers.get('authorization')} ${await request.text()}`
       return Response.json({ code: 'X', message: `no: ${plane.url}/connect/canary-link-1`, said }, { status: 400 })
     })
-    errors.push(await rejectionOf(userTools.tools[0]!.call({})), await rejectionOf(latchkey.ensureInstance('u1')))
+    errors.push(await rejectionOf(whoami.call({})), await rejectionOf(latchkey.ensureInstance('u1')))
     const backend = latchkeyGateway({ url: plane.url, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET })
 
     expect(states[0]?.authenticationLink).toContain('canary-link')
@@ -49,3 +50,8 @@ describe('secrets', () => {
     expect(new Set(errors.map((error) => error.code))).toEqual(new Set(['authorization_required', 'rejected']))
   })
 })
+
+function firstOf<T>([first]: readonly T[]): T {
+  if (first === undefined) throw new Error('there is none')
+  return first
+}

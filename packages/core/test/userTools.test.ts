@@ -207,7 +207,7 @@ describe('UserTool.call', () => {
     plane.inject(
       MCP,
       async (request) => {
-        const { id } = (await request.json()) as { id: number }
+        const { id } = JSON.parse(await request.text())
         return Response.json({ jsonrpc: '2.0', id, error: { code: -32_602, message: 'Unknown tool: whoami' } })
       },
       1,
