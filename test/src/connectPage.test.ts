@@ -49,20 +49,20 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])(
 
     it('leads through the sign-in to the connected state when the person allows', async () => {
       await page.goto(await stack.linkFor(userOf('allow'), 'mail'))
-      await see(page.getByRole('heading', { name: 'Connect Acme Mail to Demo app' }))
+      await expectToSee(page.getByRole('heading', { name: 'Connect Acme Mail to Demo app' }))
       await signIn('Allow')
-      await see(page.getByRole('heading', { name: 'Acme Mail is connected' }))
+      await expectToSee(page.getByRole('heading', { name: 'Acme Mail is connected' }))
       expect(page.url()).not.toMatch(/code=|state=/)
     })
 
     it('says that access was declined and offers to try again when the person denies', async () => {
       await page.goto(await stack.linkFor(userOf('deny'), 'mail'))
       await signIn('Deny')
-      await see(page.getByText('Access was declined'))
+      await expectToSee(page.getByText('Access was declined'))
       await page.getByRole('button', { name: 'Continue to Acme Mail' }).click()
       // Signed in already: the provider asks for nothing but consent.
       await page.getByRole('button', { name: 'Allow' }).click()
-      await see(page.getByRole('heading', { name: 'Acme Mail is connected' }))
+      await expectToSee(page.getByRole('heading', { name: 'Acme Mail is connected' }))
     })
 
     it('says that the link has expired when its time is over', async () => {
@@ -70,7 +70,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])(
       now += 11 * MINUTE_MS
       const response = await page.goto(link)
       expect(response?.status()).toBe(410)
-      await see(page.getByRole('heading', { name: 'This link has expired' }))
+      await expectToSee(page.getByRole('heading', { name: 'This link has expired' }))
       expect(await page.getByRole('button').count()).toBe(0)
     })
 
@@ -80,11 +80,11 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])(
       const field = page.getByLabel('Your Acme Directory API key')
       await field.fill('wrong-key-1234')
       await page.getByRole('button', { name: 'Connect Acme Directory' }).click()
-      await see(page.getByText('does not accept this key'))
+      await expectToSee(page.getByText('does not accept this key'))
       expect(await page.content()).not.toContain('wrong-key-1234')
       await field.fill(stack.directory.keys.issue(user))
       await page.getByRole('button', { name: 'Connect Acme Directory' }).click()
-      await see(page.getByRole('heading', { name: 'Acme Directory is connected' }))
+      await expectToSee(page.getByRole('heading', { name: 'Acme Directory is connected' }))
     })
 
     it.runIf(options.javaScriptEnabled)(
@@ -92,9 +92,9 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])(
       async () => {
         const link = await stack.linkFor('elsewhere', 'mail')
         await page.goto(link)
-        await see(page.getByRole('button', { name: 'Continue to Acme Mail' }))
+        await expectToSee(page.getByRole('button', { name: 'Continue to Acme Mail' }))
         await consentAs('elsewhere', link)
-        await see(page.getByRole('heading', { name: 'Acme Mail is connected' }))
+        await expectToSee(page.getByRole('heading', { name: 'Acme Mail is connected' }))
       },
     )
 
@@ -109,7 +109,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])(
 )
 
 /** Waits until a person would see it. */
-async function see(what: Locator): Promise<void> {
+async function expectToSee(what: Locator): Promise<void> {
   await what.waitFor()
   expect(await what.isVisible()).toBe(true)
 }

@@ -1,4 +1,4 @@
-import { LatchkeyError, type UserTools } from '@latchkey/core'
+import { LatchkeyError, latchkeyGateway, type UserTools } from '@latchkey/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { canaryOf, consentAs, expectNoSecrets, type Stack, startStack } from './fixtures/index.ts'
 
@@ -97,16 +97,7 @@ describe('userTools over the whole stack', () => {
 
     const [connection] = error.connections
     await consentAs('frank', connection?.authenticationLink ?? '')
-    const again = await stack.latchkey
-      .userTools('frank', { onAuthorizationRequired: () => {}, timeoutMs: 100 })
-      .catch(() => undefined)
-    expect(again).toBeUndefined()
-    await stack.connectAll('frank')
-    await callTool(await stack.latchkey.userTools('frank'), 'mail__send_mail', {
-      to: 'x@y.example',
-      subject: 's',
-      body: 'b',
-    })
+    await callTool(userTools, 'mail__send_mail', { to: 'x@y.example', subject: 's', body: 'b' })
     expect(stack.mail.calls.count('frank', 'send_mail')).toBe(1)
   })
 
@@ -127,6 +118,25 @@ describe('userTools over the whole stack', () => {
     await expect(call).rejects.toThrow(LatchkeyError)
     expect(stack.mail.calls.count('heidi', 'send_mail')).toBe(0)
     expect(await callTool(userTools, 'mail__whoami')).toContain(canaryOf('mail', 'heidi'))
+  })
+
+  it('is told by a pushed event when an account is connected', async () => {
+    const { url, clientId, clientSecret } = stack.gateway
+    const backend = latchkeyGateway({ url, clientId, clientSecret })
+    const { id } = await stack.latchkey.ensureInstance('judy')
+    const link = await stack.linkFor('judy', 'mail')
+    const ended = new AbortController()
+    const opened = Promise.withResolvers<void>()
+    const events = backend.statusEvents?.(id, { signal: ended.signal, onOpen: opened.resolve })
+    const next = events?.[Symbol.asyncIterator]().next()
+    await opened.promise
+    // Another user's consent comes first, and is nothing that this stream may tell.
+    await stack.connectAll('mallory')
+    await consentAs('judy', link)
+    const event = (await next)?.value
+    expect(event).toMatchObject({ userIdentifier: 'judy', connectionName: 'mail', status: 'ACTIVE' })
+    ended.abort()
+    await backend.close()
   })
 
   it('writes no secret to the log', async () => {

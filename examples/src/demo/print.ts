@@ -3,6 +3,7 @@ import colors from 'picocolors'
 import yoctoSpinner from 'yocto-spinner'
 
 const LABEL_WIDTH = 14
+const VALUE_WIDTH = 28
 
 /** Everything that the demo has printed, so that it can prove at the end that no secret was among it. */
 export const printed: string[] = []
@@ -26,7 +27,9 @@ export function section(number: number, title: string): void {
 
 /** A fact: what it is about, what it is, and a quieter note. */
 export function fact(label: string, value: string, note = ''): void {
-  line(`   ${colors.dim(label.padEnd(LABEL_WIDTH))} ${value}${note && `  ${colors.dim(note)}`}`)
+  line(
+    `   ${colors.dim(label.padEnd(LABEL_WIDTH))} ${note ? value.padEnd(VALUE_WIDTH) : value}${note && `  ${colors.dim(note)}`}`,
+  )
 }
 
 /** Rows under headings, in columns as wide as they need to be. */

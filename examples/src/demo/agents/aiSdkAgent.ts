@@ -1,4 +1,3 @@
-import { openai } from '@ai-sdk/openai'
 import { isStepCount, ToolLoopAgent, type ToolSet } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { HAS_REAL_MODEL, nextMove, REAL_MODEL, TASK, type ToolAnswer } from './task.ts'
@@ -7,10 +6,15 @@ type CallOptions = Parameters<MockLanguageModelV4['doGenerate']>[0]
 
 /** Runs the task with the AI SDK's `ToolLoopAgent`. Gives what the agent said, and which tools it called. */
 export async function runAiSdkAgent(tools: ToolSet): Promise<{ text: string; calls: string[] }> {
-  const model = HAS_REAL_MODEL ? openai(REAL_MODEL) : scriptedModel()
+  const model = HAS_REAL_MODEL ? await realModel() : scriptedModel()
   const agent = new ToolLoopAgent({ model, tools, stopWhen: isStepCount(10) })
   const { text, steps } = await agent.generate({ prompt: TASK })
   return { text, calls: steps.flatMap(({ toolCalls }) => toolCalls.map(({ toolName }) => toolName)) }
+}
+
+async function realModel() {
+  const { openai } = await import('@ai-sdk/openai')
+  return openai(REAL_MODEL)
 }
 
 /** The AI SDK's own test model. What it answers is worked out from the prompt that it is given. */

@@ -1,4 +1,3 @@
-import { ChatOpenAI } from '@langchain/openai'
 import { type BaseMessage, AIMessage, createAgent, type DynamicStructuredTool, fakeModel, ToolMessage } from 'langchain'
 import { HAS_REAL_MODEL, nextMove, REAL_MODEL, TASK } from './task.ts'
 
@@ -6,10 +5,15 @@ const MOST_STEPS = 8
 
 /** Runs the task with LangChain's `createAgent`. Gives what the agent said, and which tools it called. */
 export async function runLangChainAgent(tools: DynamicStructuredTool[]): Promise<{ text: string; calls: string[] }> {
-  const model = HAS_REAL_MODEL ? new ChatOpenAI({ model: REAL_MODEL, useResponsesApi: true }) : scriptedModel()
+  const model = HAS_REAL_MODEL ? await realModel() : scriptedModel()
   const { messages } = await createAgent({ model, tools }).invoke({ messages: [{ role: 'user', content: TASK }] })
   const calls = messages.filter((message) => ToolMessage.isInstance(message)).map(({ name }) => name ?? '')
   return { text: messages.at(-1)?.text ?? '', calls }
+}
+
+async function realModel() {
+  const { ChatOpenAI } = await import('@langchain/openai')
+  return new ChatOpenAI({ model: REAL_MODEL, useResponsesApi: true })
 }
 
 /** LangChain's own test model. What it answers is worked out from the messages that it is given. */
