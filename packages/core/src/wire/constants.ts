@@ -17,7 +17,7 @@ export const STATUS_EVENT_TYPE = 'connected_account.status_updated'
 export const UNAVAILABLE_META_KEY = 'latchkey/unavailable'
 
 /**
- * The key in the `_meta` of a URL elicitation (`input_required`, or -32042) under which the gateway names the connection
- * that must be authorized: `{ id, name, provider?, status }`.
+ * What begins the key of an input request by which the gateway asks for a connection to be authorized; the rest is the
+ * connection's name.
  */
-export const CONNECTION_META_KEY = 'latchkey/connection'
+export const AUTHORIZE_INPUT_KEY_PREFIX = 'latchkey.authorize.'
