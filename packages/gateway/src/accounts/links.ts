@@ -14,10 +14,6 @@ export interface LinksOptions {
   readonly lifetimeMs: number
 }
 
-/** How long a link that expired still says so, before it is as if it had never been. */
-const REMEMBER_MS = 24 * 60 * 60 * 1_000
-const TIDY_EVERY_MS = 60 * 60 * 1_000
-
 /** The links that a user opens to connect an account. */
 export function createLinks({
   store,
@@ -26,12 +22,9 @@ export function createLinks({
   clock,
   lifetimeMs,
 }: LinksOptions): Pick<Accounts, 'createLink' | 'findLink'> {
-  let tidiedAt = -Infinity
-
   return {
     async createLink(account) {
       refuseUnconnectable(account)
-      await tidy()
       const token = newLinkToken()
       const createdAt = new Date(clock())
       const expiresAt = new Date(createdAt.getTime() + lifetimeMs)
@@ -61,11 +54,5 @@ export function createLinks({
   function stateOf(link: AuthLink): LinkState['state'] {
     if (link.usedAt !== undefined) return 'used'
     return link.expiresAt.getTime() <= clock() ? 'expired' : 'open'
-  }
-
-  async function tidy(): Promise<void> {
-    if (clock() - tidiedAt < TIDY_EVERY_MS) return
-    tidiedAt = clock()
-    await store.forgetExpired(new Date(clock() - REMEMBER_MS))
   }
 }

@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import * as z from 'zod'
 import { GatewayError } from '../errors.ts'
+import type { Configs } from '../services.ts'
 import type { ConfigFilter, ConfigQuery } from '../store/store.ts'
 import { check } from './readBody.ts'
 
@@ -17,9 +18,9 @@ const querySchema = z.object({
 })
 
 /** Which configs a request asks for. Throws GatewayError `invalid_request`. */
-export function readConfigQuery(context: Context, publicUrl: URL): ConfigQuery {
+export function readConfigQuery(context: Context, configs: Pick<Configs, 'mcpServerUrl'>): ConfigQuery {
   const query = check(context.req.query(), querySchema)
-  const ids = [query['filter.id'], idOfUrl(query['filter.mcp_server_url'], publicUrl)].filter((id) => id !== undefined)
+  const ids = [query['filter.id'], idOfUrl(query['filter.mcp_server_url'], configs)].filter((id) => id !== undefined)
   return {
     // Two that differ match nothing; nor does the empty id.
     id: new Set(ids).size > 1 ? '' : ids[0],
@@ -49,8 +50,8 @@ function readPageToken(token: string): string {
   }
 }
 
-function idOfUrl(url: string | undefined, publicUrl: URL): string | undefined {
+function idOfUrl(url: string | undefined, configs: Pick<Configs, 'mcpServerUrl'>): string | undefined {
   if (url === undefined) return undefined
-  const prefix = `${publicUrl.origin}/mcp/`
+  const prefix = configs.mcpServerUrl({ id: '' })
   return url.startsWith(prefix) ? url.slice(prefix.length) : ''
 }

@@ -22,12 +22,11 @@ export interface ConfigRoutesOptions {
   readonly authStates: AuthStates
   readonly sessionTokens: SessionTokens
   readonly toWire: ToWire
-  readonly publicUrl: URL
 }
 
 /** `/api/v1/mcp/configs` and what is below it. */
 export function configRoutes(options: ConfigRoutesOptions): Hono {
-  const { configs, registry, accounts, authStates, sessionTokens, toWire, publicUrl } = options
+  const { configs, registry, accounts, authStates, sessionTokens, toWire } = options
   const app = new Hono()
 
   app.post('/', async (context) => {
@@ -39,7 +38,7 @@ export function configRoutes(options: ConfigRoutesOptions): Hono {
   })
 
   app.get('/', async (context) => {
-    const query = readConfigQuery(context, publicUrl)
+    const query = readConfigQuery(context, configs)
     const found = await configs.list({ ...query, limit: query.limit + 1 })
     const page = found.slice(0, query.limit)
     const last = found.length > page.length ? page.at(-1) : undefined

@@ -37,7 +37,7 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
     return context.json({ instance: describe(instance, config) })
   })
 
-  app.post(`/:target{[^/]+${GET_AUTH_STATE}}`, async (context) => {
+  app.post('/:target{[^/]+(?::|%3[aA])get_auth_state}', async (context) => {
     const { instance, config } = await find(context.req.param('target').slice(0, -GET_AUTH_STATE.length))
     const body = await readBody(context, getAuthStateRequestSchema)
     const states = await accounts.ensureForConfig(config, instance.userIdentifier)

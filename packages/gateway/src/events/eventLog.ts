@@ -6,11 +6,10 @@ import type { Store } from '../store/store.ts'
 /** The log, and the way into it for what has been committed. */
 export interface PublishingEventLog extends EventLog {
   /** Tells everybody in this process about an event that is already in the store. */
-  publish(event: AccountEvent): void
+  readonly publish: (event: AccountEvent) => void
 }
 
 export interface EventLogOptions {
-  readonly store: Pick<Store, 'events'>
   /** Told when a listener fails. Default: nowhere. */
   readonly log?: LogSink | undefined
 }
@@ -19,7 +18,10 @@ export interface EventLogOptions {
 const PAGE = 100
 
 /** Status changes, in order: kept in the store, and pushed within this process. */
-export function createEventLog({ store, log = () => undefined }: EventLogOptions): PublishingEventLog {
+export function createEventLog(
+  store: Pick<Store, 'events'>,
+  { log = () => undefined }: EventLogOptions = {},
+): PublishingEventLog {
   const listeners = new Set<(event: AccountEvent) => void>()
   return {
     subscribe(listener) {

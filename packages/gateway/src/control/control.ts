@@ -23,7 +23,6 @@ export interface ControlOptions {
   readonly events: EventLog
   /** What the MCP endpoint answers to `server/discover`. */
   readonly discoverResult: () => Record<string, unknown>
-  readonly publicUrl: URL
   /** Ends the event streams when the gateway closes. Default: never. */
   readonly signal?: AbortSignal | undefined
   /** How often a silent event stream says that it lives, in milliseconds. Default: 15,000. */

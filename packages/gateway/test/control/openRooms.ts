@@ -1,0 +1,105 @@
+import { Hono } from 'hono'
+import { createAccounts } from '../../src/accounts/accounts.ts'
+import { createInstances } from '../../src/accounts/instances.ts'
+import type { GatewayOptions } from '../../src/config/gatewayOptions.ts'
+import { parseOptions } from '../../src/config/parseOptions.ts'
+import { createRegistry } from '../../src/config/registry.ts'
+import { createConfigs } from '../../src/control/configs.ts'
+import { createControl } from '../../src/control/control.ts'
+import type { Credential } from '../../src/domain.ts'
+import { createEventLog } from '../../src/events/eventLog.ts'
+import { errorResponse } from '../../src/http/errorResponse.ts'
+import { createKeys } from '../../src/keys/keys.ts'
+import { openSqliteStore } from '../../src/store/sqlite/open.ts'
+import type { Store } from '../../src/store/store.ts'
+import { createVault } from '../../src/vault/vault.ts'
+import { aRing } from '../keys/ring.ts'
+
+export const START = Date.parse('2026-07-28T10:00:00.000Z')
+export const CLIENT_SECRET = 'canary-client-secret'
+
+export const OPTIONS = {
+  publicUrl: 'https://latchkey.example',
+  database: 'sqlite::memory:',
+  clients: [
+    { clientId: 'app', clientSecret: CLIENT_SECRET },
+    { clientId: 'other', clientSecret: 'another-secret' },
+  ],
+  connections: {
+    mail: { provider: 'acme-mail', mcpServerUrl: 'https://mail.example/mcp', auth: { type: 'oauth2' } },
+    search: { mcpServerUrl: 'https://search.example/mcp', auth: { type: 'api_key', header: 'X-Api-Key' } },
+    docs: { mcpServerUrl: 'https://docs.example/mcp', auth: { type: 'none' } },
+  },
+  configs: {
+    'email-agent': { mail: ['search_mail', 'read_mail'], docs: '*' },
+    'search-agent': { search: '*' },
+    reader: { docs: '*' },
+  },
+} satisfies GatewayOptions
+
+export const API_KEY: Credential = { type: 'api_key', key: 'canary-api-key' }
+
+/** The rooms of the control plane on a store in memory and a clock that the test moves. */
+export async function openRooms(options: GatewayOptions = OPTIONS, existing?: Store) {
+  let now = START
+  const clock = () => now
+  const { publicUrl, clients, connections, configs: definitions } = parseOptions(options, { environment: {} })
+  const store = existing ?? (await openSqliteStore(':memory:'))
+  const registry = await createRegistry({ connections, configs: definitions, store, clock })
+  const keys = createKeys(aRing(['k1', 1]), { publicUrl, clock })
+  const vault = createVault(aRing(['k1', 2]))
+  const events = createEventLog(store)
+  const accounts = createAccounts({ store, vault, registry, publish: events.publish, publicUrl, clock })
+  const instances = createInstances({ store, keys, publicUrl, clock })
+  const configs = createConfigs({ store, publicUrl, clock })
+  const closing = new AbortController()
+  const control = createControl({
+    clients,
+    keys,
+    registry,
+    configs,
+    instances,
+    accounts,
+    events,
+    discoverResult: () => ({ supportedVersions: ['2026-07-28'] }),
+    signal: closing.signal,
+    keepAliveMs: 20,
+  })
+  const app = new Hono().route('/', control)
+  app.onError((error, context) => errorResponse(context, error))
+
+  const connect = async (url: string, credential: Credential = API_KEY) => {
+    const link = await accounts.findLink(new URL(url).pathname.split('/').at(-1) ?? '')
+    return link !== undefined && (await accounts.activate(link.id, credential))
+  }
+
+  return {
+    app,
+    store,
+    registry,
+    keys,
+    vault,
+    events,
+    accounts,
+    instances,
+    configs,
+    /** Opens a link and consents, as the connect page would. */
+    connect,
+    accountOf: async (configName: string, userIdentifier: string, connectionName: string) => {
+      const states = await accounts.ensureForConfig(await configs.requireByName(configName), userIdentifier)
+      const state = states.find(({ connection }) => connection.name === connectionName)
+      if (state === undefined) throw new Error(`${configName} has no ${connectionName}`)
+      return state.account
+    },
+    advance: (milliseconds: number) => {
+      now += milliseconds
+    },
+    endStreams: () => closing.abort(),
+    close: async () => {
+      closing.abort()
+      await store.close()
+    },
+  }
+}
+
+export type Rooms = Awaited<ReturnType<typeof openRooms>>
