@@ -229,6 +229,7 @@ describe('createConnect', () => {
     it('redeems the code once when the callback comes fifty times at the same time', async () => {
       const world = await startWorld()
       const callbackUrl = await world.callbackUrlOf(world.newLink().url)
+      world.flows.gatherFinds(50)
       const responses = await Promise.all(Array.from({ length: 50 }, () => world.send(callbackUrl)))
       expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([303]))
       expect(world.provider.tokenCalls.authorization_code).toBe(1)

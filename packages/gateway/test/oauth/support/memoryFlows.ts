@@ -1,14 +1,33 @@
 import type { AuthFlow, FlowStore } from '../../../src/store/store.ts'
 
-/** The contract of `FlowStore` without a database. `kept` is what a thief of the database would see. */
-export function createMemoryFlows(): FlowStore & { readonly kept: ReadonlyMap<string, AuthFlow> } {
+export interface MemoryFlows extends FlowStore {
+  /** What a thief of the database would see. */
+  readonly kept: ReadonlyMap<string, AuthFlow>
+  /** Answers the next finds only when this many have come: everybody has looked before anybody consumes. */
+  gatherFinds(count: number): void
+}
+
+/** The contract of `FlowStore` without a database. */
+export function createMemoryFlows(): MemoryFlows {
   const kept = new Map<string, AuthFlow>()
+  const gathering = { missing: 0, ...Promise.withResolvers<void>() }
   return {
     kept,
     async create(flow) {
       kept.set(flow.stateHash, { ...flow, consumed: false })
     },
-    find: async (stateHash) => kept.get(stateHash),
+    gatherFinds(count) {
+      Object.assign(gathering, { missing: count, ...Promise.withResolvers<void>() })
+    },
+    async find(stateHash) {
+      const flow = kept.get(stateHash)
+      if (gathering.missing > 0) {
+        gathering.missing -= 1
+        if (gathering.missing === 0) gathering.resolve()
+        await gathering.promise
+      }
+      return flow
+    },
     async consume(stateHash) {
       const flow = kept.get(stateHash)
       if (!flow || flow.consumed) return false
