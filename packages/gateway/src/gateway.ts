@@ -28,8 +28,8 @@ const FORGET_EVERY_MS = 10 * 60 * 1000
 /** A gateway, as a value: give its `fetch` to any HTTP server whose requests carry the public URL's host. */
 export interface Gateway extends AsyncDisposable {
   /** Answers a request. It never rejects. */
-  readonly fetch: (request: Request) => Response | Promise<Response>
-  /** Ends open streams and sockets, and closes the store. Idempotent. */
+  readonly fetch: (request: Request) => Promise<Response>
+  /** Ends open event streams, lets requests be answered that have begun, then closes sockets and the store. Idempotent. */
   close(): Promise<void>
 }
 
@@ -70,7 +70,7 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
   const keys = createKeys(rings.signing, { publicUrl, clock })
 
   const registry = await createRegistry({ ...options, store })
-  const events = createEventLog({ store, log })
+  const events = createEventLog(store, { log })
   const accounts = createAccounts({ store, vault, registry, publish: events.publish, publicUrl, clock })
   const instances = createInstances({ store, keys, publicUrl, clock })
   const configs = createConfigs({ store, publicUrl, clock })
@@ -93,7 +93,6 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
   stack.defer(async () => await mcp.close())
 
   const closing = new AbortController()
-  stack.defer(() => closing.abort())
   const control = createControl({
     clients: options.clients,
     keys,
@@ -103,7 +102,6 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
     accounts,
     events,
     discoverResult: () => mcp.discoverResult(),
-    publicUrl,
     signal: closing.signal,
   })
   const connect = createConnect({
@@ -122,9 +120,18 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
   const app = createApp({ publicUrl, control, connect, mcp, isHealthy: async () => await canRead(store), log, clock })
 
   stack.use(every(FORGET_EVERY_MS, async () => await store.forgetExpired(new Date(clock()))))
+  const answering = new Set<Promise<Response>>()
+  stack.defer(async () => void (await Promise.allSettled(answering)))
+  stack.defer(() => closing.abort())
   const owned = stack.move()
+
+  async function fetchHere(request: Request): Promise<Response> {
+    const answer = Promise.resolve(app.fetch(request))
+    answering.add(answer)
+    return await answer.finally(() => answering.delete(answer))
+  }
   const close = async (): Promise<void> => await owned.disposeAsync()
-  return { fetch: (request) => app.fetch(request), close, [Symbol.asyncDispose]: close }
+  return { fetch: fetchHere, close, [Symbol.asyncDispose]: close }
 }
 
 /** With several apps on one gateway nobody has said which of them shows the link. */
