@@ -1,5 +1,6 @@
 import type { McpConfig } from '../domain.ts'
 import type { Configs, Instances, Keys } from '../services.ts'
+import type { SessionTokens } from './sessionTokens.ts'
 
 /** Whose endpoint this request is for, and what narrows it. Found anew on every request. */
 export interface Principal {
@@ -16,6 +17,7 @@ export type Authentication = Principal | 'unknown_url' | 'invalid_token'
 
 export interface AuthenticateDeps {
   readonly keys: Keys
+  readonly sessionTokens: SessionTokens
   readonly instances: Instances
   readonly configs: Configs
 }
@@ -48,13 +50,13 @@ async function byUrlSecret({ keys, instances, configs }: AuthenticateDeps, secre
 
 /** The token is verified before the database is asked, so a URL without one tells nothing about which configs exist. */
 async function bySessionToken(
-  { keys, configs }: AuthenticateDeps,
+  { sessionTokens, configs }: AuthenticateDeps,
   configId: string,
   authorization: string | null,
 ): Promise<Authentication> {
   const token = /^Bearer +([^\s]+)$/i.exec(authorization ?? '')?.[1]
   if (token === undefined) return 'invalid_token'
-  const claims = await keys.verifySessionToken(token, configs.mcpServerUrl({ id: configId }))
+  const claims = await sessionTokens.verify(token, configs.mcpServerUrl({ id: configId }))
   if (claims === undefined || claims.configId !== configId) return 'invalid_token'
   const config = await configs.get(configId)
   if (config === undefined) return 'unknown_url'

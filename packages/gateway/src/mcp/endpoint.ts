@@ -29,6 +29,7 @@ import { readInbound, type Inbound, type InboundRequest } from './inbound.ts'
 import { createInFlight } from './inFlight.ts'
 import { createLegacySession, readLegacySession, type LegacySession } from './legacySession.ts'
 import { listTools } from './listTools.ts'
+import { createSessionTokens } from './sessionTokens.ts'
 import { BodyTooLarge, readBody } from './readBody.ts'
 import {
   accepted,
@@ -65,11 +66,12 @@ const MAX_BODY_BYTES = 10 * 1024 * 1024
  * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
  */
 export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
-  const { keys, accounts, credentials, events, fetch, clock, listTimeoutMs } = deps
+  const { keys, instances, configs, accounts, credentials, events, fetch, clock, listTimeoutMs } = deps
   const { serverInfo = { name: 'latchkey', version: '0.0.0' }, maxBodyBytes = MAX_BODY_BYTES } = deps
   const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
   const inFlight = createInFlight()
+  const authenticateDeps = { keys, instances, configs, sessionTokens: createSessionTokens(keys, clock) }
 
   async function serve(request: Request, principal: Principal, log: RequestLog): Promise<Response> {
     if (mediaType(request.headers) !== JSON_TYPE) {
@@ -182,7 +184,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   return {
     async handle(request, endpoint, log) {
       if (request.method !== 'POST') return methodNotAllowed()
-      const principal = await authenticate(deps, endpoint, request.headers.get('authorization'))
+      const principal = await authenticate(authenticateDeps, endpoint, request.headers.get('authorization'))
       if (principal === 'unknown_url') return unknownUrl()
       if (principal === 'invalid_token') return invalidToken()
       log.set('configId', principal.config.id)

@@ -1,11 +1,11 @@
-/** Marks the input requests that are ours and not an upstream's. */
-const PREFIX = 'latchkey.authorize.'
+import { AUTHORIZE_INPUT_KEY_PREFIX } from '@latchkey/core/wire'
 
 /** The key under which we ask for a connection to be authorized. */
 export function inputKeyOf(connectionName: string): string {
-  return `${PREFIX}${connectionName}`
+  return `${AUTHORIZE_INPUT_KEY_PREFIX}${connectionName}`
 }
 
+/** Whether an input request or response is ours and not an upstream's. */
 export function isOurInputKey(key: string): boolean {
-  return key.startsWith(PREFIX)
+  return key.startsWith(AUTHORIZE_INPUT_KEY_PREFIX)
 }

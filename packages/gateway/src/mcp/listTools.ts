@@ -8,9 +8,9 @@ import { allowedConnections, allowedName, isWanted, type AllowedConnection } fro
 import type { Principal } from './authenticate.ts'
 import type { ServerInfo } from './identity.ts'
 
-export type UnavailableReason = 'authorization_required' | 'unreachable' | 'invalid_response'
+type UnavailableReason = 'authorization_required' | 'unreachable' | 'invalid_response'
 
-export interface Unavailable {
+interface Unavailable {
   readonly connection: string
   readonly reason: UnavailableReason
 }

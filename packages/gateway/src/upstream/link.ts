@@ -19,7 +19,7 @@ import { readAnswer, type Answer } from './readAnswer.ts'
 /** How to speak to one account's upstream. */
 export type Link = ModernLink | LegacyLink
 
-export interface ModernLink {
+interface ModernLink {
   readonly era: 'modern'
   readonly foundAt: number
 }

@@ -29,7 +29,6 @@ export const PARSE_ERROR = -32_700
 export const INVALID_REQUEST = -32_600
 export const METHOD_NOT_FOUND = -32_601
 export const INVALID_PARAMS = -32_602
-export const INTERNAL_ERROR = -32_603
 /** Ours, from the range that the protocol leaves to implementations. */
 export const UPSTREAM_FAILED = -32_010
 export const REFUSED = -32_000

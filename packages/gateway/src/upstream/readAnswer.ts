@@ -20,7 +20,7 @@ export async function readAnswer(connection: Connection, response: Response, id:
 }
 
 /** Throws `upstream_invalid` if the text is not the response with this id. */
-export function parseAnswer(connection: Connection, text: string, id: RequestId): Answer {
+function parseAnswer(connection: Connection, text: string, id: RequestId): Answer {
   const message = parse(text)
   if (message !== undefined && isAnswer(message, id)) return { text, message }
   throw invalidUpstream(connection, 'answered with something that is not an MCP message')

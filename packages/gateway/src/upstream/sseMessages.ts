@@ -1,10 +1,10 @@
 import { createParser } from 'eventsource-parser'
 
 /** What arrives on an event stream: one event's data, or a sign of life. */
-export type SseItem = { readonly kind: 'message'; readonly data: string } | { readonly kind: 'comment' }
+type SseItem = { readonly kind: 'message'; readonly data: string } | { readonly kind: 'comment' }
 
 /** An event is longer than the cap (security T44). */
-export class EventTooLarge extends Error {
+class EventTooLarge extends Error {
   constructor() {
     super('an event of the stream is too large')
     this.name = 'EventTooLarge'

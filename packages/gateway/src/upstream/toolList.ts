@@ -5,7 +5,7 @@ import { isObject } from './protocol.ts'
 import type { Answer } from './readAnswer.ts'
 
 /** A tool's text, with the place of its name. */
-export interface ToolText {
+interface ToolText {
   readonly json: string
   readonly nameStart: number
   readonly nameEnd: number

@@ -17,13 +17,13 @@ export interface UpstreamsDeps {
 }
 
 /** Whose upstream. */
-export interface Target {
+interface Target {
   readonly connection: Connection
   readonly account: ConnectedAccount
 }
 
 /** Called at the moment of sending, each time. */
-export type Build = (link: Link, target: PostTarget) => Outgoing
+type Build = (link: Link, target: PostTarget) => Outgoing
 
 export interface Upstreams {
   /**
