@@ -180,7 +180,7 @@ describe('UserTool.call', () => {
     const tools = await latchkey.userTools('u1')
     const error = await failureOf(tool(tools, 'consent').call({}))
     expect(error.code).toBe('authorization_required')
-    expect(error.connections[0]).toMatchObject({ connectionId: 'conn_mail', connectionName: 'mail', status: 'EXPIRED' })
+    expect(error.connections[0]).toMatchObject({ connectionName: 'mail', status: 'PENDING_AUTH' })
     expect(error.connections[0]?.authenticationLink).toMatch(/\/connect\//)
     expect(plane.count(MCP)).toBe(2)
   })

@@ -2,21 +2,16 @@ import { isInputRequiredResult, UrlElicitationRequiredError } from '@modelcontex
 import * as z from 'zod'
 import { isSafeUrl } from '../http/safeUrl.ts'
 import { ConnectionState } from '../readiness/connectionState.ts'
-import { CONNECTION_META_KEY } from '../wire/constants.ts'
+import { AUTHORIZE_INPUT_KEY_PREFIX } from '../wire/constants.ts'
 
-const connectionMetaSchema = z.object({
-  id: z.string().optional(),
-  name: z.string(),
-  provider: z.string().optional(),
-  status: z.string().optional(),
-})
+/** A request to open a URL, the same in both eras. */
+const urlElicitationSchema = z.object({ mode: z.literal('url'), url: z.string() })
 
-/** A request to open a URL, in either era's form. */
-const urlElicitationSchema = z.object({
-  mode: z.literal('url'),
-  url: z.string(),
-  _meta: z.record(z.string(), z.unknown()).optional(),
-})
+interface Elicitation {
+  readonly params: unknown
+  /** What the connection is called, where the endpoint says so. */
+  readonly connectionName: string | undefined
+}
 
 /**
  * The connections that a tool call wants authorized, with their links: from an `input_required` result (MCP 2026-07-28)
@@ -25,34 +20,38 @@ const urlElicitationSchema = z.object({
  * @param toolName tells the connection where the endpoint does not.
  */
 export function authorizationLinks(outcome: unknown, toolName: string): readonly ConnectionState[] | undefined {
-  const elicitations = urlElicitations(outcome)
-  return elicitations?.flatMap((params) => {
+  return elicitations(outcome)?.flatMap(({ params, connectionName }) => {
     const parsed = urlElicitationSchema.safeParse(params)
-    return parsed.success ? [toConnectionState(parsed.data, toolName)] : []
+    return parsed.success ? [toConnectionState(parsed.data.url, connectionName ?? connectionOfTool(toolName))] : []
   })
 }
 
-function urlElicitations(outcome: unknown): readonly unknown[] | undefined {
-  if (outcome instanceof UrlElicitationRequiredError) return outcome.elicitations
+function elicitations(outcome: unknown): readonly Elicitation[] | undefined {
+  if (outcome instanceof UrlElicitationRequiredError)
+    return outcome.elicitations.map((params) => ({ params, connectionName: undefined }))
   if (!isInputRequiredResult(outcome)) return undefined
-  return Object.values(outcome.inputRequests ?? {})
-    .filter((request) => request.method === 'elicitation/create')
-    .map((request) => request.params)
+  return Object.entries(outcome.inputRequests ?? {})
+    .filter(([, request]) => request.method === 'elicitation/create')
+    .map(([key, request]) => ({ params: request.params, connectionName: connectionOfKey(key) }))
 }
 
-function toConnectionState(elicitation: z.infer<typeof urlElicitationSchema>, toolName: string): ConnectionState {
-  const { _meta: meta } = elicitation
-  const named = connectionMetaSchema.safeParse(meta?.[CONNECTION_META_KEY])
-  // The gateway's tools are named `connection__tool` where a config has several connections.
-  const connection = named.success
-    ? named.data
-    : { name: toolName.includes('__') ? toolName.split('__')[0]! : toolName }
+function connectionOfKey(key: string): string | undefined {
+  return key.startsWith(AUTHORIZE_INPUT_KEY_PREFIX) ? key.slice(AUTHORIZE_INPUT_KEY_PREFIX.length) : undefined
+}
+
+/** The gateway's tools are named `connection__tool` where a config has several connections. */
+function connectionOfTool(toolName: string): string {
+  const end = toolName.indexOf('__')
+  return end > 0 ? toolName.slice(0, end) : toolName
+}
+
+/** Neither era says the connection's id or status: what is known is that its user has to act. */
+function toConnectionState(url: string, connectionName: string): ConnectionState {
   return new ConnectionState({
-    connectionId: ('id' in connection && connection.id) || connection.name,
-    connectionName: connection.name,
-    provider: 'provider' in connection ? connection.provider : undefined,
-    status: ('status' in connection && connection.status) || 'PENDING_AUTH',
-    authenticationLink: shownLink(elicitation.url),
+    connectionId: connectionName,
+    connectionName,
+    status: 'PENDING_AUTH',
+    authenticationLink: shownLink(url),
   })
 }
 

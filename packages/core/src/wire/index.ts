@@ -32,7 +32,7 @@ export type {
 } from './schemas.ts'
 export {
   CONNECTED_ACCOUNT_STATUSES,
-  CONNECTION_META_KEY,
+  AUTHORIZE_INPUT_KEY_PREFIX,
   STATUS_EVENT_TYPE,
   UNAVAILABLE_META_KEY,
 } from './constants.ts'
