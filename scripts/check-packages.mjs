@@ -11,7 +11,10 @@ let failed = 0
 try {
   for (const name of readdirSync(join(root, 'packages'))) {
     const cwd = join(root, 'packages', name)
-    failed |= run('npm', ['exec', '--yes', '--', packageManager, 'pack', '--pack-destination', folder], { cwd, stdio: 'ignore' })
+    failed |= run('npm', ['exec', '--yes', '--', packageManager, 'pack', '--pack-destination', folder], {
+      cwd,
+      stdio: 'ignore',
+    })
   }
   for (const tarball of readdirSync(folder)) {
     const file = join(folder, tarball)

@@ -1,18 +1,22 @@
-/** The gateway in a process of its own, so that its CPU time is its own. Started by `relay.ts` with its options. */
-import { createGateway, type GatewayOptions } from '@latchkey/gateway'
+/** The gateway in a process of its own. Reads `BENCH_UPSTREAM_URL` and `BENCH_CLIENT_SECRET`; tells its URL. */
+import { createGateway } from '@latchkey/gateway'
 import { listen } from '@latchkey/test/fixtures'
 import { serveParent } from './serveParent.ts'
 
-await serveParent(async ({ upstreamUrl, clientSecret }: { upstreamUrl: string; clientSecret: string }) => {
-  const gateway = Promise.withResolvers<Awaited<ReturnType<typeof createGateway>>>()
-  const listener = await listen(async (request) => await (await gateway.promise).fetch(request))
-  const options: GatewayOptions = {
+const gateway = Promise.withResolvers<Awaited<ReturnType<typeof createGateway>>>()
+const listener = await listen(async (request) => await (await gateway.promise).fetch(request))
+gateway.resolve(
+  await createGateway({
     publicUrl: listener.origin,
     database: 'sqlite::memory:',
-    clients: [{ clientId: 'bench', clientSecret }],
-    connections: { directory: { mcpServerUrl: upstreamUrl, auth: { type: 'api_key', header: 'X-Api-Key' } } },
+    clients: [{ clientId: 'bench', clientSecret: { env: 'BENCH_CLIENT_SECRET' } }],
+    connections: {
+      directory: {
+        mcpServerUrl: { env: 'BENCH_UPSTREAM_URL' },
+        auth: { type: 'api_key', header: 'X-Api-Key' },
+      },
+    },
     configs: { lookup: { directory: ['find_person'] } },
-  }
-  gateway.resolve(await createGateway(options))
-  return { url: listener.origin }
-})
+  }),
+)
+serveParent({ url: listener.origin })

@@ -1,5 +1,6 @@
 import { createLatchkey } from '@latchkey/core'
 import { consentAs } from '@latchkey/test/fixtures'
+import * as z from 'zod'
 import type { Benchmark } from '../benchmark.ts'
 import { median, quantile, time } from '../statistics.ts'
 import { startProcess, type Usage } from './startProcess.ts'
@@ -11,17 +12,18 @@ const AT_ONCE = 32
 
 type Call = () => Promise<void>
 
+const upstreamSchema = z.object({ url: z.string(), apiKey: z.string() })
+const gatewaySchema = z.object({ url: z.string() })
+
 /** One `tools/call` through the gateway, against the same upstream direct; each of the three is a process of its own. */
 export const relay: Benchmark = {
   name: 'relay',
   title: 'tools/call through the gateway, against the same upstream direct',
   async run(say) {
-    using upstream = await startProcess<{ url: string; apiKey: string }>('./upstreamProcess.ts', { user: USER })
+    using upstream = await startProcess('./upstreamProcess.ts', { BENCH_USER: USER }, upstreamSchema)
     const clientSecret = crypto.randomUUID()
-    using gateway = await startProcess<{ url: string }>('./gatewayProcess.ts', {
-      upstreamUrl: upstream.result.url,
-      clientSecret,
-    })
+    const environment = { BENCH_UPSTREAM_URL: upstream.result.url, BENCH_CLIENT_SECRET: clientSecret }
+    using gateway = await startProcess('./gatewayProcess.ts', environment, gatewaySchema)
     await using latchkey = createLatchkey({
       url: gateway.result.url,
       clientId: 'bench',
@@ -76,12 +78,12 @@ function caller(url: string, credential: Record<string, string>): Call {
     'mcp-method': 'tools/call',
     'mcp-name': name,
   }
-  const _meta = {
+  const envelope = {
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
     'io.modelcontextprotocol/clientInfo': { name: 'bench', version: '1.0.0' },
     'io.modelcontextprotocol/clientCapabilities': {},
   }
-  const params = { name, arguments: { name: 'Dana' }, _meta }
+  const params = { name, arguments: { name: 'Dana' }, _meta: envelope }
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params })
   return async () => {
     const response = await fetch(url, { method: 'POST', headers, body })

@@ -1,11 +1,6 @@
-/** The child's side of `startProcess`: starts with the options that come first, then tells its CPU time when asked. */
-export async function serveParent<Options, Started extends object>(
-  start: (options: Options) => Promise<Started>,
-): Promise<void> {
-  const options = await new Promise<Options>((resolve) =>
-    process.once('message', (message) => resolve(message as Options)),
-  )
-  process.send?.(await start(options))
+/** The child's side of `startProcess`: tells what was started, then its own CPU time and memory whenever it is asked. */
+export function serveParent(started: object): void {
+  process.send?.(started)
   process.on('message', () => {
     const { user, system } = process.cpuUsage()
     process.send?.({ cpuMs: (user + system) / 1000, rssMb: process.memoryUsage.rss() / 1024 ** 2 })

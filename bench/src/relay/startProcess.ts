@@ -1,31 +1,40 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import * as z from 'zod'
 
-export interface Usage {
+const usageSchema = z.object({
   /** User and system time since the process started, in milliseconds. */
-  readonly cpuMs: number
-  readonly rssMb: number
-}
+  cpuMs: z.number(),
+  rssMb: z.number(),
+})
+
+export type Usage = z.infer<typeof usageSchema>
 
 export interface Started<Result> extends Disposable {
   readonly result: Result
-  usage(): Promise<Usage>
+  readonly usage: () => Promise<Usage>
 }
 
-/** Starts a file of this folder as a process of its own and hands it its options. */
-export async function startProcess<Result>(file: string, options: object): Promise<Started<Result>> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)))
-  const ask = async <Answer>(message: object): Promise<Answer> => {
-    const answer = Promise.race([
-      once(child, 'message').then(([value]) => value as Answer),
+/** Starts a file of this folder as a process of its own; `env` is what it needs to know, `schema` what it tells. */
+export async function startProcess<Result>(
+  file: string,
+  env: Readonly<Record<string, string>>,
+  schema: z.ZodType<Result>,
+): Promise<Started<Result>> {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { env: { ...process.env, ...env } })
+  const answer = async (): Promise<unknown> =>
+    await Promise.race([
+      once(child, 'message').then(([value]: unknown[]) => value),
       once(child, 'exit').then(() => {
         throw new Error(`${file} ended before it answered.`)
       }),
     ])
-    child.send(message)
-    return await answer
+  const result = schema.parse(await answer())
+
+  async function usage(): Promise<Usage> {
+    child.send('usage')
+    return usageSchema.parse(await answer())
   }
-  const result = await ask<Result>(options)
-  return { result, usage: async () => await ask<Usage>({ ask: 'usage' }), [Symbol.dispose]: () => void child.kill() }
+  return { result, usage, [Symbol.dispose]: () => void child.kill() }
 }

@@ -1,8 +1,6 @@
-/** The upstream MCP server in a process of its own. */
+/** The upstream MCP server in a process of its own. Reads `BENCH_USER`; tells its URL and this user's key. */
 import { startDirectoryServer } from '@latchkey/test/fixtures'
 import { serveParent } from './serveParent.ts'
 
-await serveParent(async ({ user }: { user: string }) => {
-  const directory = await startDirectoryServer()
-  return { url: directory.url, apiKey: directory.keys.issue(user) }
-})
+const directory = await startDirectoryServer()
+serveParent({ url: directory.url, apiKey: directory.keys.issue(process.env['BENCH_USER'] ?? '') })

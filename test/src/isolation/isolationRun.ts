@@ -1,8 +1,7 @@
-import type { CallToolResult } from '@modelcontextprotocol/client'
 import { createLeakDetector } from './leakDetector.ts'
 import { createRandom } from './random.ts'
 import { type Door, sendRaw } from './rawClient.ts'
-import { CONFIGS, type ConfigName, createWorld, type World } from './world.ts'
+import { CONFIG_NAMES, createWorld, type World } from './world.ts'
 
 export interface IsolationRunOptions {
   /** How many tool calls and lists to make, over all users. */
@@ -44,7 +43,7 @@ export async function runIsolation(options: IsolationRunOptions): Promise<Isolat
   const actions = createActions({ world, doors, random, inspect: detector.inspect })
 
   const restartEvery = Math.ceil(calls / 4)
-  await runPool(Array.from({ length: calls }).keys(), concurrency, async (call) => {
+  await runPool(Array(calls).keys(), concurrency, async (call) => {
     if (call > 0 && call % restartEvery === 0) await world.restartGateway()
     const [name, action] = pick(actions, random())
     counts[name] = (counts[name] ?? 0) + 1
@@ -56,7 +55,7 @@ export async function runIsolation(options: IsolationRunOptions): Promise<Isolat
 /** Each user's doors: two configs, each by URL and by session token. */
 async function openDoors({ latchkey }: World, users: readonly string[]): Promise<ReadonlyMap<string, readonly Door[]>> {
   const entries = users.map(async (user) => {
-    const doors = (Object.keys(CONFIGS) as ConfigName[]).map(async (config): Promise<Door[]> => {
+    const doors = CONFIG_NAMES.map(async (config): Promise<Door[]> => {
       const url = await latchkey.mcpUrl(user, { config })
       const endpoint = await latchkey.ready(user, { config })
       return [
@@ -102,12 +101,7 @@ function createActions({ world, doors, random, inspect }: ActionTools): readonly
   }
 
   async function stream(user: string): Promise<void> {
-    const params = (door: Door) => ({
-      name: toolOf(door, 'export_mailbox'),
-      arguments: {},
-      _meta: { progressToken: 1 },
-    })
-    inspect(user, await rawCall(user, 'tools/call', params))
+    inspect(user, await rawCall(user, 'tools/call', exportMailbox))
   }
 
   async function abort(user: string): Promise<void> {
@@ -119,10 +113,10 @@ function createActions({ world, doors, random, inspect }: ActionTools): readonly
 
   async function pooled(user: string): Promise<void> {
     try {
-      const { tools } = await world.latchkey.userTools(user, { config: choose(['reader', 'assistant'] as const) })
+      const { tools } = await world.latchkey.userTools(user, { config: choose(CONFIG_NAMES) })
       const tool = choose(tools.filter(({ mcpName }) => /whoami|search_mail|list_events/.test(mcpName)))
       inspect(user, JSON.stringify(tools))
-      inspect(user, JSON.stringify((await tool.call(argumentsOf(tool.mcpName))) satisfies CallToolResult))
+      inspect(user, JSON.stringify(await tool.call(argumentsOf(tool.mcpName))))
     } catch (error) {
       // Somebody revoked this user's grant, or the gateway is restarting: that is part of the run. What came is searched.
       inspect(user, String(error))
@@ -139,6 +133,10 @@ function createActions({ world, doors, random, inspect }: ActionTools): readonly
     ['revoke', 0.3, async (user) => world.authorizationServer.revokeUser(user)],
     ['consent', 1.7, async (user) => await world.consent(user, 'assistant')],
   ]
+}
+
+function exportMailbox(door: Door): Record<string, unknown> {
+  return { name: toolOf(door, 'export_mailbox'), arguments: {}, _meta: { progressToken: 1 } }
 }
 
 function toolOf(door: Door, tool: string): string {

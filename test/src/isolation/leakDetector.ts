@@ -6,7 +6,7 @@ const CREDENTIAL = /lkurl_[\w.-]{20,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+/
 
 export interface LeakDetector {
   /** Searches everything that reached a user for what is not this user's. */
-  inspect(user: string, bytes: string): void
+  readonly inspect: (user: string, bytes: string) => void
   /** How many of the user's own canaries were seen: proves that the search can find anything. */
   readonly ownSightings: number
   /** What was found, without the secret itself. */

@@ -57,7 +57,7 @@ export async function sendRaw({ door, era, method, params, id, signal }: RawCall
 
 function envelope(params: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return {
-    ...(params['_meta'] as object | undefined),
+    ...(typeof params['_meta'] === 'object' ? params['_meta'] : {}),
     'io.modelcontextprotocol/protocolVersion': MODERN,
     'io.modelcontextprotocol/clientInfo': { name: 'isolation', version: '1.0.0' },
     'io.modelcontextprotocol/clientCapabilities': {},

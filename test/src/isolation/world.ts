@@ -13,8 +13,8 @@ import {
 } from '../fixtures/index.ts'
 
 /** The configs of the run: one of a single connection, whose tool names are plain, and one of two. */
-export const CONFIGS = { reader: ['mail'], assistant: ['mail', 'calendar'] } as const
-export type ConfigName = keyof typeof CONFIGS
+export const CONFIG_NAMES = ['reader', 'assistant'] as const
+export type ConfigName = (typeof CONFIG_NAMES)[number]
 
 export interface World extends AsyncDisposable {
   readonly authorizationServer: AuthorizationServer

@@ -1,6 +1,5 @@
 import { serve as listen, type ServerType } from '@hono/node-server'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { loadConfigFile } from '../config/loadConfigFile.ts'
 import type { ParsedOptions } from '../config/parseOptions.ts'
 import { GatewayError } from '../errors.ts'
@@ -23,7 +22,7 @@ export async function serve({ config, host, port }: ServeOptions): Promise<void>
   try {
     const server = listen({ fetch: gateway.fetch, hostname: host, port: wantedPort, overrideGlobalObjects: false })
     await listening(server, host, wantedPort)
-    announce(options, server.address() as AddressInfo)
+    announce(options, host, wantedPort)
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
     await stop(server, gateway)
   } catch (error) {
@@ -57,9 +56,9 @@ async function listening(server: ServerType, host: string, port: number): Promis
   })
 }
 
-function announce({ publicUrl, connections, configs }: ParsedOptions, { address, port }: AddressInfo): void {
+function announce({ publicUrl, connections, configs }: ParsedOptions, host: string, port: number): void {
   process.stderr.write(
-    `Latchkey serves ${publicUrl.origin} (listening on ${address}:${port}), with ` +
+    `Latchkey serves ${publicUrl.origin} (listening on ${host}:${port}), with ` +
       `${count(connections.length, 'connection')} and ${count(configs.length, 'MCP config')}. Stop it with Ctrl-C.\n`,
   )
 }
