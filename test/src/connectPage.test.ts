@@ -63,6 +63,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])(
       // Signed in already: the provider asks for nothing but consent.
       await page.getByRole('button', { name: 'Allow' }).click()
       await expectToSee(page.getByRole('heading', { name: 'Acme Mail is connected' }))
+      expect(await page.title()).toBe('Acme Mail is connected')
     })
 
     it('says that the link has expired when its time is over', async () => {
@@ -95,6 +96,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])(
         await expectToSee(page.getByRole('button', { name: 'Continue to Acme Mail' }))
         await consentAs('elsewhere', link)
         await expectToSee(page.getByRole('heading', { name: 'Acme Mail is connected' }))
+        expect(await page.title()).toBe('Acme Mail is connected')
       },
     )
 

@@ -23,33 +23,36 @@ export async function consent<ForAlice, ForBob>(
   const [aliceWalk, bobWalk, tools] = await during('Waiting for the accounts …', async () => {
     return await Promise.all([connect(alice), connect(bob), Promise.all([alice.tools, bob.tools])])
   })
-  await showOutcome(world, alice, aliceWalk)
-  await showOutcome(world, bob, bobWalk)
+  await showAuthState(world, [
+    { ...alice, walk: aliceWalk },
+    { ...bob, walk: bobWalk },
+  ])
   return { alice: tools[0], bob: tools[1] }
 }
 
-async function showOutcome(
-  { latchkey }: World,
-  { person, woken, tools }: PendingTools<unknown>,
-  walk: Walk | undefined,
-) {
-  const { userIdentifier } = person
-  const { id } = await latchkey.ensureInstance(userIdentifier)
-  const states = await latchkey.getAuthState(id)
-  table(
-    ['user', 'connection', 'status', 'how'],
-    states.map(({ connectionName, status }) => {
-      return [userIdentifier, connectionName, status, walk?.ways.get(connectionName) ?? 'by hand']
+type Outcome = PendingTools<unknown> & { readonly walk: Walk | undefined }
+
+async function showAuthState({ latchkey }: World, outcomes: readonly Outcome[]): Promise<void> {
+  const rows = await Promise.all(
+    outcomes.map(async ({ person: { userIdentifier }, walk }) => {
+      const { id } = await latchkey.ensureInstance(userIdentifier)
+      const states = await latchkey.getAuthState(id)
+      return states.map(({ connectionName, status }) => {
+        return [userIdentifier, connectionName, status, walk?.ways.get(connectionName) ?? 'by hand']
+      })
     }),
   )
+  table(['user', 'connection', 'status', 'how'], rows.flat())
   check(
-    `Everything that ${userIdentifier} needs is ACTIVE`,
-    states.every(({ isActive }) => isActive),
-    states,
+    'Everything is ACTIVE, for both users',
+    rows.flat().every(([, , status]) => status === 'ACTIVE'),
   )
-  await tools
-  if (!walk) return
-  // An event may come before the answer to the browser does.
-  const wakingMs = Math.max(0, (await woken) - walk.consentedAt)
-  check(`The waiter woke ${wakingMs.toFixed(0)} ms after the last consent`, wakingMs < LONGEST_WAKE_MS)
+
+  for (const { person, woken, walk } of outcomes) {
+    if (!walk) continue
+    // An event may come before the answer to the browser does.
+    const wakingMs = Math.max(0, (await woken) - walk.consentedAt)
+    const claim = `The waiter of ${person.userIdentifier} woke ${wakingMs.toFixed(0)} ms after the last consent`
+    check(claim, wakingMs < LONGEST_WAKE_MS)
+  }
 }

@@ -18,9 +18,9 @@ export async function walkLinks(
 ): Promise<Walk> {
   const browser = createHttpBrowser()
   const ways = new Map<string, string>()
+  const apiKey = secrets.keep('API key', directory.keys.issue(person.account))
   for (const { connectionName, authenticationLink = '' } of connections) {
     const start = browser.visits.length
-    const apiKey = secrets.keep('API key', directory.keys.issue(person.account))
     const { title } = await consentAs(person.account, authenticationLink, { browser, apiKey })
     ways.set(connectionName, `${wayOf(browser.visits.slice(start))} → “${title}”`)
   }
