@@ -1,3 +1,4 @@
+import { setImmediate as allPromises } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { AccountEvent } from '../../src/domain.ts'
 import { createEventStream } from '../../src/events/eventStream.ts'
@@ -89,6 +90,7 @@ describe('createEventStream', () => {
     const reader = openStream(log, new AbortController().signal)
     await reader.read()
     for (let round = 0; round < 10; round++) happen('v')
+    await allPromises()
     expect(reads()).toBe(0)
     happen('u')
     expect((await reader.read()).value).toContain('event')

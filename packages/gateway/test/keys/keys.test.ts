@@ -267,6 +267,23 @@ describe('verifyAccessToken', () => {
     expect(decodeProtectedHeader(access.token.reveal()).typ).toBe('at+jwt')
   })
 
+  it('takes no token that is for somebody else too (T8)', async () => {
+    const signingKey = deriveSigningKeys(RING).get('k1')
+    const audience = `${PUBLIC_URL.origin}/api`
+    const sign = (aud: string | string[]) =>
+      new SignJWT({ sub: 'app' })
+        .setProtectedHeader({ alg: 'EdDSA', kid: 'k1', typ: 'at+jwt' })
+        .setIssuer(PUBLIC_URL.origin)
+        .setAudience(aud)
+        .setIssuedAt(new Date(NOW))
+        .setExpirationTime(new Date(NOW + 60_000))
+        .setJti('one')
+        .sign(signingKey?.privateKey ?? new Uint8Array())
+    expect(await keys.verifyAccessToken(await sign(audience))).toBe('app')
+    expect(await keys.verifyAccessToken(await sign([audience, 'https://other.example']))).toBeUndefined()
+    expect(await keys.verifyAccessToken(await sign([audience]))).toBeUndefined()
+  })
+
   it('takes no token of another gateway, even under the same keys', async () => {
     const other = createKeys(RING, { publicUrl: new URL('https://other.example'), clock: () => NOW })
     expect(await keys.verifyAccessToken((await other.signAccessToken('app')).token.reveal())).toBeUndefined()
