@@ -135,7 +135,7 @@ describe('the access token', () => {
     const expired = accessToken
     rooms.advance(3_600_000)
     const { token: ofNobody } = await rooms.keys.signAccessToken('removed-client')
-    const headers = [
+    const headers: Record<string, string>[] = [
       {},
       { Authorization: 'Bearer' },
       { Authorization: `Basic ${expired}` },

@@ -90,7 +90,7 @@ describe('checkVault', () => {
     store = await openSqliteStore(':memory:')
   })
   afterEach(() => store.close())
-  const check = (...keys: Parameters<typeof aRing>) => {
+  const check = (...keys: [id: string, byte: number][]) => {
     const ring = aRing(...keys)
     return checkVault({ vault: createVault(ring), settings: store.settings, currentKeyId: ring.currentId })
   }
