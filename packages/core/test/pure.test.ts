@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LatchkeyError, sharedLatchkey, textOfResult } from '../src/index.ts'
+import { LatchkeyError, sharedLatchkey } from '../src/index.ts'
 import { SingleFlight } from '../src/timing/singleFlight.ts'
 import { encodeSessionKey } from '../src/session/sessionPool.ts'
 import { safeToolNames } from '../src/tools/safeToolNames.ts'
@@ -88,20 +88,6 @@ describe('SingleFlight', () => {
       flights.run('k', undefined, () => Promise.reject(new LatchkeyError('unavailable', 'down'))),
     ).rejects.toThrow('down')
     await expect(flights.run('k', undefined, async () => 'up')).resolves.toBe('up')
-  })
-})
-
-describe('textOfResult', () => {
-  it('gives the text, or the structure where there is none', () => {
-    expect(
-      textOfResult({
-        content: [
-          { type: 'text', text: 'a' },
-          { type: 'image', data: '', mimeType: 'image/png' },
-        ],
-      }),
-    ).toBe('a\n[image image/png]')
-    expect(textOfResult({ content: [], structuredContent: { a: 1 } })).toBe('{"a":1}')
   })
 })
 

@@ -1,6 +1,5 @@
+import { resultParts, type MediaPart, type ResultPart, type ToolResult } from '@latchkey/core'
 import type { ContentBlock, Data, MessageContent } from '@langchain/core/messages'
-
-import { resultParts, type MediaPart, type ResultPart, type ToolResult } from './resultParts.ts'
 
 /** Whether the model is given files of this kind; the others are only named to it. */
 type Attach = (mimeType: string) => boolean

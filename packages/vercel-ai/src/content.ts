@@ -1,6 +1,5 @@
+import { resultParts, type ResultPart, type ToolResult } from '@latchkey/core'
 import type { ToolResultPart } from 'ai'
-
-import { resultParts, type ResultPart, type ToolResult } from './resultParts.ts'
 
 type ModelOutput = ToolResultPart['output']
 type ContentPart = Extract<ModelOutput, { type: 'content' }>['value'][number]

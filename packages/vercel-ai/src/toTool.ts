@@ -1,9 +1,8 @@
-import { LatchkeyError, type UserTool } from '@latchkey/core'
+import { LatchkeyError, resultParts, type ToolResult, type UserTool } from '@latchkey/core'
 import { jsonSchema, tool, type JSONSchema7, type Tool } from 'ai'
 
 import { toModelOutput } from './content.ts'
 import type { UserToolsForAiSdkOptions } from './createUserTools.ts'
-import { resultParts, type ToolResult } from './resultParts.ts'
 
 type CallOptions = Pick<UserToolsForAiSdkOptions, 'toolTimeoutMs' | 'onAuthorizationRequired'>
 type Arguments = Record<string, unknown>

@@ -1,15 +1,16 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { CallToolResult } from '@modelcontextprotocol/client'
 
-import type { UserTool } from '@latchkey/core'
+/** What an MCP tool answers, as the protocol has it. */
+export type ToolResult = CallToolResult
 
-/** What an MCP tool answers. */
-export type ToolResult = Awaited<ReturnType<UserTool['call']>>
-
-interface TextPart {
+/** Words for the model. */
+export interface TextPart {
   readonly type: 'text'
   readonly text: string
 }
 
+/** A file for the model: an image, a sound, a document. */
 export interface MediaPart {
   readonly type: 'media'
   readonly mimeType: string
@@ -24,7 +25,14 @@ export type ResultPart = TextPart | MediaPart
 
 type Block = ToolResult['content'][number]
 
-/** Structured content that no text repeats is added as JSON, so that the model sees it exactly once. */
+/**
+ * Says a tool's result in the two kinds of content that every framework can give to a model. For whoever writes an
+ * adapter. Resource links are described, because a provider could not follow them. Structured content that no text
+ * repeats is added as JSON, so that the model sees it exactly once.
+ *
+ * @example
+ * const words = resultParts(await userTool.call(args)).flatMap((part) => (part.type === 'text' ? [part.text] : []))
+ */
 export function resultParts({ content, structuredContent }: ToolResult): ResultPart[] {
   const parts = content.map(toPart)
   if (structuredContent === undefined || parts.some((part) => isJsonOf(part, structuredContent))) return parts
