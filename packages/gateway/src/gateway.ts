@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { createAccounts } from './accounts/accounts.ts'
 import { createCredentials } from './accounts/credentials.ts'
 import { createInstances } from './accounts/instances.ts'
+import { createClosers, type Closers } from './closers.ts'
 import type { GatewayOptions } from './config/gatewayOptions.ts'
 import { parseOptions, type ParsedOptions } from './config/parseOptions.ts'
 import { createRegistry } from './config/registry.ts'
@@ -54,17 +55,28 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   return await assembleGateway(parseOptions(options))
 }
 
-/** Makes the rooms and joins them: the one place that knows all of them. */
+/** Like {@link createGateway}, of options that have been checked. If it fails, nothing stays open. */
 export async function assembleGateway(options: ParsedOptions): Promise<Gateway> {
+  const closers = createClosers()
+  try {
+    return await assemble(options, closers)
+  } catch (error) {
+    // What hindered the start says more than what then could not be closed.
+    await closers.closeAll().catch(() => {})
+    throw error
+  }
+}
+
+/** Makes the rooms and joins them: the one place that knows all of them. */
+async function assemble(options: ParsedOptions, closers: Closers): Promise<Gateway> {
   const { publicUrl, isLoopback, databasePath, clock, log } = options
   const clientInfo = { name: 'latchkey', version }
-  await using stack = new AsyncDisposableStack()
 
   const directory = databasePath === ':memory:' ? undefined : dirname(databasePath)
   if (directory !== undefined) await mkdir(directory, { recursive: true })
   const rings = await loadKeyRings({ ...options, directory })
   const store = await openSqliteStore(databasePath)
-  stack.defer(async () => await store.close())
+  closers.add(async () => await store.close())
   const vault = createVault(rings.encryption)
   await checkVault({ vault, settings: store.settings, currentKeyId: rings.encryption.currentId })
   const keys = createKeys(rings.signing, { publicUrl, clock })
@@ -76,7 +88,7 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
   const configs = createConfigs({ store, publicUrl, clock })
 
   const fetch = createGuardedFetch({ allowLoopback: isLoopback })
-  stack.defer(async () => await fetch.close())
+  closers.add(async () => await fetch.close())
   const oauth = createOAuth({ fetch, registrations: store.registrations, vault, publicUrl, clock })
   const credentials = createCredentials({ accounts, oauth, clock })
   const mcp = createMcpEndpoint({
@@ -90,7 +102,7 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
     clock,
     serverInfo: clientInfo,
   })
-  stack.defer(async () => await mcp.close())
+  closers.add(async () => await mcp.close())
 
   const closing = new AbortController()
   const control = createControl({
@@ -119,19 +131,17 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
   })
   const app = createApp({ publicUrl, control, connect, mcp, isHealthy: async () => await canRead(store), log, clock })
 
-  stack.use(every(FORGET_EVERY_MS, async () => await store.forgetExpired(new Date(clock()))))
+  closers.add(every(FORGET_EVERY_MS, async () => await store.forgetExpired(new Date(clock()))))
   const answering = new Set<Promise<Response>>()
-  stack.defer(async () => void (await Promise.allSettled(answering)))
-  stack.defer(() => closing.abort())
-  const owned = stack.move()
+  closers.add(async () => void (await Promise.allSettled(answering)))
+  closers.add(() => closing.abort())
 
   async function fetchHere(request: Request): Promise<Response> {
     const answer = Promise.resolve(app.fetch(request))
     answering.add(answer)
     return await answer.finally(() => answering.delete(answer))
   }
-  const close = async (): Promise<void> => await owned.disposeAsync()
-  return { fetch: fetchHere, close, [Symbol.asyncDispose]: close }
+  return { fetch: fetchHere, close: closers.closeAll, [Symbol.asyncDispose]: closers.closeAll }
 }
 
 /** With several apps on one gateway nobody has said which of them shows the link. */
@@ -146,9 +156,9 @@ async function canRead(store: Store): Promise<boolean> {
   )
 }
 
-/** Repeats a task that may fail: the next time is soon enough. Keeps no process alive. */
-function every(milliseconds: number, task: () => Promise<void>): Disposable {
+/** Repeats a task that may fail: the next time is soon enough. Keeps no process alive. Gives what ends it. */
+function every(milliseconds: number, task: () => Promise<void>): () => void {
   const timer = setInterval(() => void task().catch(() => {}), milliseconds)
   timer.unref()
-  return { [Symbol.dispose]: () => clearInterval(timer) }
+  return () => clearInterval(timer)
 }
