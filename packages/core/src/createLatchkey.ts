@@ -46,6 +46,7 @@ class PooledLatchkey implements Latchkey {
   readonly #readiness: UserReadiness
   readonly #watches = new InstanceWatches<undefined>()
   readonly #toolsOfList = new WeakMap<ToolList, UserTools>()
+  readonly #closed = new AbortController()
   #closing: Promise<void> | undefined
 
   constructor(options: ResolvedOptions) {
@@ -125,6 +126,7 @@ class PooledLatchkey implements Latchkey {
   }
 
   async #close(): Promise<void> {
+    this.#closed.abort()
     await this.#pool.close()
     await Promise.all([this.#http.close(), this.#options.backend.close()])
   }
@@ -158,7 +160,7 @@ class PooledLatchkey implements Latchkey {
 
   #deadline({ timeoutMs, signal }: Pick<ReadyOptions, 'timeoutMs' | 'signal'>, what: string): Deadline {
     const { timing, timeoutMs: byDefault } = this.#options
-    return startDeadline({ timeoutMs: timeoutMs ?? byDefault, signal, timing, what })
+    return startDeadline({ timeoutMs: timeoutMs ?? byDefault, signal, closed: this.#closed.signal, timing, what })
   }
 
   #requestDeadline(signal: AbortSignal | undefined, what: string): Deadline {

@@ -112,6 +112,6 @@ export interface Latchkey extends AsyncDisposable {
    */
   userTools(userIdentifier: string, options?: UserToolsOptions): Promise<UserTools>
 
-  /** Closes sessions and sockets. Calls after it reject with a `TypeError`. Idempotent. */
+  /** Ends every wait with code `aborted`, closes sessions and sockets. Calls after it reject with a `TypeError`. Idempotent. */
   close(): Promise<void>
 }

@@ -177,6 +177,16 @@ describe('waitForAuth', () => {
     await expectNothingLeft(given)
   })
 
+  it('rejects with what is missing when the Latchkey is closed', async () => {
+    const given = await setup()
+    const { wait } = await waiting(given)
+    await given.latchkey.close()
+    const error = await failureOf(wait)
+    expect(error.code).toBe('aborted')
+    expect(error.message).toMatch(/this Latchkey was closed; still missing .*mail \(PENDING_AUTH\)/)
+    await expectNothingLeft(given)
+  })
+
   it('asks nothing when it is aborted before it begins', async () => {
     const given = await setup()
     const error = await failureOf(given.latchkey.waitForAuth('ins_u1', { signal: AbortSignal.abort() }))

@@ -83,11 +83,13 @@ function failed(
 
 function ended(deadline: Deadline, subject: string, missing: readonly ConnectionState[]): LatchkeyError {
   const still = `still missing for ${subject}: ${listed(missing)}`
-  return deadline.ended === 'timeout'
-    ? new LatchkeyError('authorization_timeout', `the time to authorize is over; ${still}`, { connections: missing })
-    : new LatchkeyError('aborted', `waiting for authorization was aborted by its signal; ${still}`, {
-        connections: missing,
-      })
+  if (deadline.ended === 'timeout')
+    return new LatchkeyError('authorization_timeout', `the time to authorize is over; ${still}`, {
+      connections: missing,
+    })
+  const { reason } = deadline.signal
+  const why = reason instanceof LatchkeyError ? reason.message : 'waiting for authorization was aborted'
+  return new LatchkeyError('aborted', `${why}; ${still}`, { connections: missing })
 }
 
 /** `mail (PENDING_AUTH), search (EXPIRED)`. */

@@ -3,7 +3,7 @@ import type { Timing } from './timing.ts'
 
 /** One deadline and one signal for everything that a call does. */
 export interface Deadline extends Disposable {
-  /** Aborted, with a `LatchkeyError` as its reason, by the deadline (`timeout`) or the caller's signal (`aborted`). */
+  /** Aborted, with a `LatchkeyError` as its reason, by the deadline (`timeout`) or one of the signals (`aborted`). */
   readonly signal: AbortSignal
   /** Why it ended; undefined while it has not. */
   readonly ended: 'timeout' | 'aborted' | undefined
@@ -11,18 +11,22 @@ export interface Deadline extends Disposable {
 }
 
 /**
- * Joins a time limit and the caller's signal. Dispose of it when the call settles: no timer and no listener is left.
+ * Joins a time limit, the caller's signal and the closing of what the call belongs to. Dispose of it when the call
+ * settles: no timer and no listener is left.
  *
+ * @param closed aborted when everything is to end.
  * @param what for the message, such as `waiting for user "u1"`.
  */
 export function startDeadline({
   timeoutMs,
   signal,
+  closed,
   timing,
   what,
 }: {
   timeoutMs: number
   signal?: AbortSignal | undefined
+  closed?: AbortSignal | undefined
   timing: Timing
   what: string
 }): Deadline {
@@ -40,12 +44,15 @@ export function startDeadline({
       cause instanceof LatchkeyError ? cause : new LatchkeyError('aborted', `${what} was aborted by its signal`),
     )
   }
+  const onClosed = () => end('aborted', new LatchkeyError('aborted', `${what} was aborted: this Latchkey was closed`))
   const cancelTimer = timing.setTimer(
     () => end('timeout', new LatchkeyError('timeout', `${what} took longer than ${timeoutMs} ms`)),
     timeoutMs,
   )
   if (signal?.aborted) onAbort()
   else signal?.addEventListener('abort', onAbort)
+  if (closed?.aborted) onClosed()
+  else closed?.addEventListener('abort', onClosed)
   return {
     signal: controller.signal,
     get ended() {
@@ -55,6 +62,7 @@ export function startDeadline({
     [Symbol.dispose]() {
       cancelTimer()
       signal?.removeEventListener('abort', onAbort)
+      closed?.removeEventListener('abort', onClosed)
     },
   }
 }

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { loadConfigFile } from '../config/loadConfigFile.ts'
 import type { ParsedOptions } from '../config/parseOptions.ts'
 import { GatewayError } from '../errors.ts'
-import { assembleGateway, type Gateway } from '../gateway.ts'
+import { assembleGateway } from '../gateway.ts'
 import type { LogRecord } from '../http/requestLog.ts'
+import { stopServing } from './stopServing.ts'
 
 const DEFAULT_PORT = 8787
 
@@ -24,7 +25,7 @@ export async function serve({ config, host, port }: ServeOptions): Promise<void>
     await listening(server, host, wantedPort)
     announce(options, host, wantedPort)
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
-    await stop(server, gateway)
+    await stopServing(server, gateway)
   } catch (error) {
     await gateway.close()
     throw error
@@ -69,12 +70,4 @@ function count(number: number, noun: string): string {
 
 function printLine(record: LogRecord): void {
   process.stdout.write(`${JSON.stringify(record)}\n`)
-}
-
-async function stop(server: ServerType, gateway: Gateway): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  // Ends the open event streams, without which the server would never close.
-  await gateway.close()
-  await closed
 }
