@@ -2,7 +2,7 @@
 // Everything lands in this folder: pnpm comes through npm's own cache, Node 24 as a development dependency.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -35,12 +35,13 @@ function manifests() {
       .map((entry) => join(root, folder, entry.name, 'package.json'))
       .filter((file) => existsSync(file)),
   )
-  return ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'].map((file) => join(root, file)).concat(workspaces)
+  const own = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'].map((file) => join(root, file))
+  return [...own, ...workspaces].toSorted((one, other) => one.localeCompare(other, 'en'))
 }
 
 function stamp() {
   const hash = createHash('sha256').update(`${process.platform}-${process.arch}`)
-  for (const file of manifests().toSorted()) hash.update(readFileSync(file))
+  for (const file of manifests()) hash.update(readFileSync(file))
   return hash.digest('hex')
 }
 
@@ -73,10 +74,28 @@ function install() {
   writeFileSync(stampFile, wanted)
 }
 
-export function setup() {
-  install()
+/** The compiler leaves the output of a source file that is gone, and it would be published. */
+function removeLeftovers() {
+  for (const name of readdirSync(join(root, 'packages'))) {
+    const [source, output] = ['src', 'dist'].map((folder) => join(root, 'packages', name, folder))
+    if (!existsSync(output)) continue
+    for (const file of readdirSync(output, { recursive: true })) {
+      const [, stem] = /^(.+?)\.(?:js|d\.ts)(?:\.map)?$/.exec(file) ?? []
+      if (stem && !existsSync(join(source, `${stem}.ts`))) rmSync(join(output, file))
+    }
+  }
+}
+
+/** Compiles the packages into their `dist`. */
+export function build() {
+  removeLeftovers()
   const status = run('tsc', ['--build'])
   if (status !== 0) process.exit(status)
+}
+
+export function setup() {
+  install()
+  build()
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) setup()
