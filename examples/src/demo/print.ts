@@ -57,7 +57,7 @@ export function check(claim: string, isSo: boolean, found?: unknown): void {
 }
 
 /** A promise of the demo that did not hold. */
-export class DemoFailure extends Error {
+class DemoFailure extends Error {
   override name = 'DemoFailure'
 }
 

@@ -10,9 +10,9 @@ await import('../dist/cli.js')
 // Node calls its SQLite experimental at every start. Who runs a gateway cannot do anything about that; every other
 // warning is printed as ever.
 function silenceSqliteWarning() {
-  const emitWarning = process.emitWarning
-  process.emitWarning = function (warning, ...rest) {
+  const emitWarning = process.emitWarning.bind(process)
+  process.emitWarning = (warning, ...rest) => {
     const isAboutSqlite = rest[0] === 'ExperimentalWarning' && String(warning).startsWith('SQLite is an experimental')
-    if (!isAboutSqlite) Reflect.apply(emitWarning, process, [warning, ...rest])
+    if (!isAboutSqlite) emitWarning(warning, ...rest)
   }
 }

@@ -1,12 +1,12 @@
 /** What has to be closed, in the order in which it was opened. */
 export interface Closers {
-  add(close: () => void | Promise<void>): void
+  readonly add: (close: () => void | Promise<void>) => void
   /**
    * Closes everything once, the last one first, each although another one failed. Every call gives the same promise.
    *
    * @throws what a closer threw, or an `AggregateError` if several did.
    */
-  closeAll(): Promise<void>
+  readonly closeAll: () => Promise<void>
 }
 
 /** Like `AsyncDisposableStack`, which Node has had only since version 24. */

@@ -164,7 +164,7 @@ async function runPool<Item>(
   concurrency: number,
   task: (item: Item) => Promise<void>,
 ): Promise<void> {
-  const iterator = Iterator.from(items)
+  const iterator = items[Symbol.iterator]()
   const worker = async (): Promise<void> => {
     for (let next = iterator.next(); !next.done; next = iterator.next()) await task(next.value)
   }

@@ -11,7 +11,7 @@ import type {
 } from './schemas.ts'
 
 /** `configName` is what was asked for: not every answer repeats it. */
-export function toInstance(wire: WireInstance, configName: string): McpInstance {
+function toInstance(wire: WireInstance, configName: string): McpInstance {
   return new PrivateInstance({
     id: wire.id,
     userIdentifier: wire.user_identifier,

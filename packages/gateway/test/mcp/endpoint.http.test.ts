@@ -64,7 +64,8 @@ describe('createMcpEndpoint', () => {
       },
     })
     const headers = { 'content-type': 'application/json' }
-    const streamed = await fetch(url, { method: 'POST', headers, body: chunks, duplex: 'half' })
+    const init: RequestInit & { duplex: 'half' } = { method: 'POST', headers, body: chunks, duplex: 'half' }
+    const streamed = await fetch(url, init)
     expect(streamed.status).toBe(413)
   })
 

@@ -68,8 +68,9 @@ export function modernRequest(
   }
   nextId += 1
   const body = JSON.stringify({ jsonrpc: '2.0', id: nextId, method, params: { ...params, _meta: meta } })
-  const name = typeof params['name'] === 'string' ? { 'mcp-name': params['name'] } : {}
-  return { body, headers: { 'mcp-protocol-version': '2026-07-28', 'mcp-method': method, ...name } }
+  const headers: Record<string, string> = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': method }
+  if (typeof params['name'] === 'string') headers['mcp-name'] = params['name']
+  return { body, headers }
 }
 
 export function legacyRequest(method: string, params: Record<string, unknown> = {}) {

@@ -99,7 +99,12 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
     }
   }
 
-  const accounts: Pick<Accounts, 'ensureForConfig' | 'get' | 'createLink'> = {
+  const accounts: Accounts = {
+    findLink: notItsBusiness,
+    activate: notItsBusiness,
+    replaceCredential: notItsBusiness,
+    readCredential: notItsBusiness,
+    setStatus: notItsBusiness,
     ensureForConfig: (_config, user) =>
       Promise.resolve([...byName.values()].map((connection) => ({ connection, account: accountOf(user, connection) }))),
     get: (id) => Promise.resolve(accountsById.get(id)),
@@ -134,8 +139,14 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
     getByName: () => Promise.resolve(undefined),
     mcpServerUrl: ({ id }) => `http://127.0.0.1:1/mcp/${id}`,
   }
-  const instances: Pick<Instances, 'get'> = { get: (id) => Promise.resolve(instancesById.get(id)) }
-  const events: Pick<EventLog, 'subscribe'> = {
+  const instances: Instances = {
+    ensure: notItsBusiness,
+    url: notItsBusiness,
+    get: (id) => Promise.resolve(instancesById.get(id)),
+  }
+  const events: EventLog = {
+    after: notItsBusiness,
+    latestSequence: notItsBusiness,
     subscribe(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
@@ -217,6 +228,11 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
     },
   }
   return world
+}
+
+/** The endpoint reads; who changes accounts and instances is somebody else. */
+function notItsBusiness(): never {
+  throw new Error('The MCP endpoint has asked for something that is not its business.')
 }
 
 function connectionOf(name: string, mcpServerUrl: string): Connection {

@@ -24,7 +24,7 @@ export function createTestClock(): TestClock {
   })
 }
 
-export function createRing(): KeyRing {
+function createRing(): KeyRing {
   return { currentId: 'k1', keys: new Map([['k1', new Uint8Array(randomBytes(32))]]) }
 }
 
