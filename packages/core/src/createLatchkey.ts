@@ -21,6 +21,7 @@ import type { ToolList } from './session/mcpSession.ts'
 import type { ReadyEndpoint } from './session/readyEndpoint.ts'
 import type { ResolvedEndpoint } from './session/resolvedEndpoint.ts'
 import { SessionPool } from './session/sessionPool.ts'
+import { checkMs } from './timing/checkMs.ts'
 import { startDeadline, type Deadline } from './timing/deadline.ts'
 import { callTool } from './tools/callTool.ts'
 import { toUserTools } from './tools/toUserTools.ts'
@@ -148,6 +149,7 @@ class PooledLatchkey implements Latchkey {
     { signal, timeoutMs }: ToolCallOptions = {},
   ): Promise<CallToolResult> {
     this.#checkOpen()
+    if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs)
     return callTool({
       userIdentifier,
       mcpName: tool.name,
@@ -160,6 +162,7 @@ class PooledLatchkey implements Latchkey {
 
   #deadline({ timeoutMs, signal }: Pick<ReadyOptions, 'timeoutMs' | 'signal'>, what: string): Deadline {
     const { timing, timeoutMs: byDefault } = this.#options
+    if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs)
     return startDeadline({ timeoutMs: timeoutMs ?? byDefault, signal, closed: this.#closed.signal, timing, what })
   }
 

@@ -1,6 +1,7 @@
 import type { Backend } from './backends/backend.ts'
 import { latchkeyGateway } from './backends/latchkeyGateway.ts'
 import type { Fetch } from './http/httpClient.ts'
+import { checkMs } from './timing/checkMs.ts'
 import { systemTiming, type Timing } from './timing/timing.ts'
 
 /** How to reach the control plane, and what holds for every call. Explicit options win over the environment. */
@@ -64,9 +65,4 @@ export function resolveOptions(options: LatchkeyOptions): ResolvedOptions {
     })
   const config = options.config ?? (env['LATCHKEY_CONFIG'] || undefined)
   return Object.freeze({ backend, config, timeoutMs, requestTimeoutMs, graceMs, idleMs, fetch, timing })
-}
-
-function checkMs(name: string, value: number): void {
-  if (!Number.isFinite(value) || value < 0)
-    throw new TypeError(`\`${name}\` must be a number of milliseconds, 0 or more`)
 }

@@ -146,8 +146,10 @@ async function fetchAccessToken(
     doing: 'getting an access token',
     idempotent: true,
     schema: accessTokenResponseSchema,
-    refused: (status: number) =>
-      status === 400 || status === 401 || status === 403 ? refusedClient(clientId) : undefined,
+    refused: (status: number) => {
+      if (status === 404) return wrongAddress(request.doing)
+      return status === 400 || status === 401 || status === 403 ? refusedClient(clientId) : undefined
+    },
   }
   using deadline = startDeadline({ timeoutMs: requestTimeoutMs, signal, timing, what: request.doing })
   const answer = await attempt(timing, deadline.signal, request, () =>
@@ -164,6 +166,14 @@ async function fetchAccessToken(
   )
   const token = readAnswer(answer, { ...request, method: 'POST', path: '' })
   return { value: token.access_token, expiresInMs: token.expires_in * 1_000 }
+}
+
+/** Whatever speaks here, a control plane has this path. */
+function wrongAddress(doing: string): LatchkeyError {
+  return new LatchkeyError(
+    'invalid_response',
+    `${doing} failed: HTTP 404; check that LATCHKEY_URL (or \`url\`) is the address of a control plane`,
+  )
 }
 
 function refusedClient(clientId: string): LatchkeyError {

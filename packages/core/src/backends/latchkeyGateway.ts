@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import { LatchkeyError } from '../errors.ts'
 import { createHttpClient, type Fetch } from '../http/httpClient.ts'
 import { isSafeUrl } from '../http/safeUrl.ts'
+import { checkMs } from '../timing/checkMs.ts'
 import { systemTiming, type Timing } from '../timing/timing.ts'
 import { toConnectionState, toEnsuredInstance, toSessionToken } from '../wire/mapping.ts'
 import { authStateSchema, configListSchema, ensuredInstanceSchema, sessionTokenSchema } from '../wire/schemas.ts'
@@ -37,6 +38,7 @@ export interface LatchkeyGatewayOptions {
  */
 export function latchkeyGateway(options: LatchkeyGatewayOptions): Backend {
   const { url, clientId, timing = systemTiming, requestTimeoutMs = 10_000 } = options
+  checkMs('requestTimeoutMs', requestTimeoutMs)
   const base = checkedBase(url)
   const http = createHttpClient(options)
   const controlPlane = createControlPlane({

@@ -22,7 +22,7 @@ export function translateError(error: unknown, doing: string, signal?: AbortSign
   }
   return new LatchkeyError(
     'unavailable',
-    `${doing} failed: the control plane cannot be reached (${describeFailure(error)})`,
+    `${doing} failed: the control plane cannot be reached (${describeFailure(error)}); is it running, and does LATCHKEY_URL (or \`url\`) point to it?`,
   )
 }
 

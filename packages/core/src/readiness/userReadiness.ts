@@ -9,6 +9,7 @@ import type { SessionPool } from '../session/sessionPool.ts'
 import type { Deadline } from '../timing/deadline.ts'
 import { SingleFlight } from '../timing/singleFlight.ts'
 import type { Timing } from '../timing/timing.ts'
+import { toToolReport } from '../tools/toToolReport.ts'
 import type { ConnectionState } from './connectionState.ts'
 import type { InstanceWatch } from './instanceWatch.ts'
 import { InstanceWatches } from './instanceWatches.ts'
@@ -55,7 +56,22 @@ export class UserReadiness {
     return resolved && list && { resolved, list }
   }
 
+  /**
+   * An upstream may refuse a credential that was believed good until its tools were listed; the gateway then says so in
+   * the list, and the user is asked after all. Once: what still lacks consent then is in the report.
+   */
   async ready(
+    subject: Subject,
+    onAuthorizationRequired: ReadyOptions['onAuthorizationRequired'],
+    deadline: Deadline,
+  ): Promise<ReadyUser> {
+    const user = await this.#readyAsBelieved(subject, onAuthorizationRequired, deadline)
+    if (!lacksConsent(user.list)) return user
+    this.#options.pool.peek(user.resolved.key)?.forgetTools()
+    return this.#readyAsBelieved(subject, onAuthorizationRequired, deadline)
+  }
+
+  async #readyAsBelieved(
     subject: Subject,
     onAuthorizationRequired: ReadyOptions['onAuthorizationRequired'],
     deadline: Deadline,
@@ -141,6 +157,11 @@ export class UserReadiness {
   #userKey({ userIdentifier, configName }: Subject): string {
     return JSON.stringify([this.#options.backend.identity, userIdentifier, configName])
   }
+}
+
+function lacksConsent({ meta }: ToolList): boolean {
+  const { unavailable } = toToolReport([], new Map(), meta)
+  return unavailable.some(({ reason }) => reason === 'authorization_required')
 }
 
 function isSameInstance(a: McpInstance, b: McpInstance): boolean {

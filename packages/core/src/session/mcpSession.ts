@@ -12,7 +12,7 @@ import {
 } from '@modelcontextprotocol/client'
 import type { Fetch } from '../http/httpClient.ts'
 import { SingleFlight } from '../timing/singleFlight.ts'
-import type { Timing } from '../timing/timing.ts'
+import { MAX_TIMER_MS, type Timing } from '../timing/timing.ts'
 import type { Credential } from './credential.ts'
 import { createMcpFetch } from './mcpFetch.ts'
 import { httpStatus } from './translateMcpError.ts'
@@ -94,7 +94,7 @@ export class McpSession implements AsyncDisposable {
         { name: tool.name, arguments: args },
         {
           allowInputRequired: true,
-          timeout: timeoutMs,
+          timeout: Math.min(timeoutMs, MAX_TIMER_MS),
           // Given so that the SDK does not look for it, compile its output schema, or list and call again.
           toolDefinition: { name: tool.name, inputSchema: tool.inputSchema },
           ...(signal ? { signal } : {}),

@@ -14,7 +14,7 @@ export interface Timing {
 }
 
 /** The longest delay that `setTimeout` takes; a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1
+export const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** The machine's clock, timers and chance. */
 export const systemTiming: Timing = Object.freeze({

@@ -6,7 +6,7 @@ import * as z from 'zod'
 
 /** The app's own id of its user: 1–255 characters, no control characters, well-formed Unicode in NFC. */
 export const userIdentifierSchema = z
-  .string()
+  .string({ error: ({ input }) => (input === undefined ? 'is missing' : 'is not a string') })
   .min(1, 'is empty')
   .max(255, 'is longer than 255 characters')
   // eslint-disable-next-line no-control-regex -- refusing control characters is the point
