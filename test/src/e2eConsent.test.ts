@@ -90,6 +90,16 @@ describe('an authentication link', () => {
     expect(await statusOf('grace', 'mail')).toBe('ACTIVE')
   })
 
+  it('connects the account once and fails nobody when two browsers finish two links at the same time', async () => {
+    const links = [await stack.linkFor('ivan', 'mail'), await stack.linkFor('ivan', 'mail')]
+    const pages = await Promise.all(links.map(async (link) => await consentAs('ivan', link)))
+    expect(pages.map(({ status, title }) => `${status} ${title}`)).toEqual([
+      '200 Acme Mail is connected',
+      '200 Acme Mail is connected',
+    ])
+    expect(await statusOf('ivan', 'mail')).toBe('ACTIVE')
+  })
+
   it('takes an API key when the upstream accepts it, and says so when it does not', async () => {
     const link = await stack.linkFor('heidi', 'directory')
     const refused = await consentAs('heidi', link, { apiKey: 'not-a-key' })

@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts'
 import type { ConnectRoom } from './connectRoom.ts'
 import { sha256 } from './digests.ts'
 import type { FoundFlow } from './flow.ts'
+import { keepCredential } from './keepCredential.ts'
 import { outcomeOf, pathOf, stateOf } from './linkRoutes.ts'
 import { CALLBACK_PROBLEMS, UNKNOWN_LINK } from './messages.ts'
 import type { OutcomeName } from './outcomes.ts'
@@ -42,8 +43,7 @@ async function finish(room: ConnectRoom, context: Context): Promise<string> {
   const query = new URL(context.req.url).search
   const credential = await complete(room, flow, link.connection, new URL(`/oauth/callback${query}`, room.publicUrl))
   if (typeof credential === 'string') return pathOf(flow.linkToken, credential)
-  await room.accounts.activate(link.id, credential)
-  return pathOf(flow.linkToken)
+  return pathOf(flow.linkToken, await keepCredential(room, link.id, credential))
 }
 
 async function complete(

@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts'
 import type { LinkState } from '../services.ts'
 import { connectPage } from './connectPage.ts'
 import type { ConnectRoom } from './connectRoom.ts'
+import { keepCredential } from './keepCredential.ts'
 import { connectedMessage, EXPIRED_LINK, FOREIGN_FORM, FORM_TOO_LARGE, UNKNOWN_LINK, USED_LINK } from './messages.ts'
 import { OUTCOMES, type OutcomeName, outcomeNamed } from './outcomes.ts'
 
@@ -14,13 +15,16 @@ const API_KEY = /^[\x21-\x7e]{1,4096}$/
 /** The page of a link. Looking at it has no effect, however often mail scanners do (security T23); its form has. */
 export function linkRoutes(room: ConnectRoom): Hono {
   const limit = bodyLimit({ maxSize: MAX_FORM_BYTES, onError: (context) => room.say(context, FORM_TOO_LARGE) })
-  return new Hono()
-    .get('/connect/:token', async (context) => showLink(room, context, context.req.param('token')))
-    .get('/connect/:token/status', async (context) => {
-      const link = await room.accounts.findLink(context.req.param('token'))
-      return link ? context.json({ state: stateOf(link) }) : context.json({ state: 'expired' }, 404)
-    })
-    .post('/connect/:token', limit, async (context) => submitLink(room, context, context.req.param('token')))
+  return (
+    new Hono()
+      .get('/connect/:token', async (context) => showLink(room, context, context.req.param('token')))
+      .get('/connect/:token/status', async (context) => {
+        const link = await room.accounts.findLink(context.req.param('token'))
+        return link ? context.json({ state: stateOf(link) }) : context.json({ state: 'expired' }, 404)
+      })
+      .post('/connect/:token', limit, async (context) => submitLink(room, context, context.req.param('token')))
+      // A link that lost its end, or won one, on its way through a mail program: a person reads the answer.
+    .on('GET', ['/connect', '/connect/', '/connect/:token/'], (context) => room.say(context, UNKNOWN_LINK))
 }
 
 async function showLink(room: ConnectRoom, context: Context, token: string): Promise<Response> {
@@ -86,9 +90,7 @@ async function submitKey(
   const verdict = await room.verifyApiKey(link.connection, key)
   if (verdict === 'rejected') return showState(room, context, token, link, 'key-rejected')
   if (verdict === 'unreachable') return showState(room, context, token, link, 'unavailable')
-  // Where somebody was faster, the page says what came of it.
-  await room.accounts.activate(link.id, { type: 'api_key', key })
-  return context.redirect(pathOf(token), 303)
+  return context.redirect(pathOf(token, await keepCredential(room, link.id, { type: 'api_key', key })), 303)
 }
 
 /** What of a failure a person is told; the rest goes to those who run the gateway. */

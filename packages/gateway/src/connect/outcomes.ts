@@ -1,12 +1,19 @@
 import type { ConnectPageInput } from './connectPage.ts'
 
 interface Outcome {
-  readonly status: 200 | 400 | 403 | 422 | 502
+  readonly status: 200 | 400 | 403 | 409 | 422 | 502
   readonly notice: (service: string) => NonNullable<ConnectPageInput['notice']>
 }
 
 /** How the last try ended, where the same link may be tried again. */
-export type OutcomeName = 'declined' | 'refused' | 'unavailable' | 'unusable' | 'key-missing' | 'key-rejected'
+export type OutcomeName =
+  | 'declined'
+  | 'refused'
+  | 'unavailable'
+  | 'unusable'
+  | 'interrupted'
+  | 'key-missing'
+  | 'key-rejected'
 
 export const OUTCOMES: Readonly<Record<OutcomeName, Outcome>> = {
   declined: outcome(403, 'warn', () => 'Access was declined, so nothing was connected. You can try again.'),
@@ -25,6 +32,11 @@ export const OUTCOMES: Readonly<Record<OutcomeName, Outcome>> = {
     'bad',
     (service) =>
       `${service} cannot be connected: its sign-in is not set up as it should be. Tell the people who run the app.`,
+  ),
+  interrupted: outcome(
+    409,
+    'warn',
+    () => 'The account was changed elsewhere at the same moment, so nothing was connected. Try again.',
   ),
   'key-missing': outcome(400, 'bad', () => 'Enter the key as it was given to you: one line, without spaces.'),
   'key-rejected': outcome(422, 'bad', (service) => `${service} does not accept this key. Check it and try again.`),

@@ -84,6 +84,16 @@ describe('createConnect', () => {
       expect((await world.browser.open(url)).title).toBe('Acme Mail is connected')
     })
 
+    it.each(['/connect', '/connect/', '/connect/lklink_x/'])(
+      'says that the link is not valid when it was cut or grew on its way: %s',
+      async (path) => {
+        const { browser, origin } = await startWorld()
+        const page = await browser.open(origin + path)
+        expect([page.status, page.title]).toEqual([404, 'This link is not valid'])
+        expectHeaders(page)
+      },
+    )
+
     it('tells its script the state', async () => {
       const world = await startWorld()
       const { url } = world.newLink()
@@ -311,6 +321,17 @@ describe('createConnect', () => {
       expect((await consentAs('anna', url)).title).toBe('Acme Mail is connected')
     })
 
+    it('connects nothing, and may be tried again with the same link, when the account is changed at the same moment', async () => {
+      const world = await startWorld()
+      const { url } = world.newLink()
+      world.accounts.interruptNext()
+      const page = await consentAs('anna', url, { browser: world.browser })
+      expect([page.status, page.buttons]).toEqual([409, ['Continue to Acme Mail']])
+      expect(page.text).toContain('changed elsewhere at the same moment')
+      expect(world.reports.map(({ code }) => code)).toEqual(['conflict'])
+      expect((await consentAs('anna', url)).title).toBe('Acme Mail is connected')
+    })
+
     it('knows no other problems than its own', async () => {
       const { browser, origin } = await startWorld()
       expect((await browser.open(`${origin}/oauth/result/__proto__`)).status).toBe(404)
@@ -349,6 +370,14 @@ describe('createConnect', () => {
         expect(keys).toEqual([])
       },
     )
+
+    it('may be sent again when the account is changed at the same moment', async () => {
+      const { newLink, accounts } = await startWithKey('accepted')
+      const { url } = newLink()
+      accounts.interruptNext()
+      expect((await consentAs('anna', url, { apiKey: SECRET_KEY })).status).toBe(409)
+      expect((await consentAs('anna', url, { apiKey: SECRET_KEY })).title).toMatch(/is connected$/)
+    })
 
     it('connects once when it is sent twenty times at the same time', async () => {
       const { browser, newLink, send, accounts } = await startWithKey('accepted')

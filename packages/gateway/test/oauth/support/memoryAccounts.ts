@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { AccountStatus, ConnectedAccount, Connection, Credential } from '../../../src/domain.ts'
+import { GatewayError } from '../../../src/errors.ts'
 import type { Accounts, Clock, LinkState } from '../../../src/services.ts'
 
 type Parts = Pick<Accounts, 'findLink' | 'activate' | 'replaceCredential' | 'readCredential' | 'setStatus'>
@@ -10,6 +11,8 @@ export interface MemoryAccounts extends Parts {
   link(accountId: string): string
   account(accountId: string): ConnectedAccount
   readonly activations: number
+  /** The next activation finds that the account was changed at the same moment, as a store with replicas can. */
+  interruptNext(): void
 }
 
 interface Row {
@@ -30,6 +33,7 @@ export function createMemoryAccounts(clock: Clock): MemoryAccounts {
   const rows = new Map<string, Row>()
   const links = new Map<string, Link>()
   let activations = 0
+  let isInterrupted = false
 
   function row(accountId: string): Row {
     const found = rows.get(accountId)
@@ -58,6 +62,9 @@ export function createMemoryAccounts(clock: Clock): MemoryAccounts {
   return {
     get activations() {
       return activations
+    },
+    interruptNext() {
+      isInterrupted = true
     },
     add(connection, userIdentifier = 'user_123') {
       const id = `ca_${randomUUID()}`
@@ -89,6 +96,10 @@ export function createMemoryAccounts(clock: Clock): MemoryAccounts {
     async activate(linkId, credential) {
       const link = [...links.values()].find(({ id }) => id === linkId)
       if (!link || stateOf(link) !== 'open') return false
+      if (isInterrupted) {
+        isInterrupted = false
+        throw new GatewayError('conflict', 'The account was changed at the same moment. Try again.')
+      }
       link.used = true
       activations += 1
       write(link.accountId, { status: 'ACTIVE', credential })
