@@ -11,7 +11,10 @@ try {
   for (const tarball of readdirSync(folder)) {
     const file = join(folder, tarball)
     failed |= run('publint', [file, '--strict'])
-    failed |= run('attw', [file, '--profile', 'esm-only', '--format', 'table-flipped'])
+    // Quiet at first: its table names what an ESM package never has, in red.
+    const attw = [file, '--profile', 'esm-only', '--format', 'table-flipped']
+    if (run('attw', [...attw, '--quiet']) !== 0) failed |= run('attw', attw)
+    else process.stdout.write('The types resolve in every way that an ESM package promises.\n')
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
