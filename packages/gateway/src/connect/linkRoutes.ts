@@ -8,6 +8,8 @@ import { keepCredential } from './keepCredential.ts'
 import { connectedMessage, EXPIRED_LINK, FOREIGN_FORM, FORM_TOO_LARGE, UNKNOWN_LINK, USED_LINK } from './messages.ts'
 import { OUTCOMES, type OutcomeName, outcomeNamed } from './outcomes.ts'
 
+/** A link that lost its end, or won one, on its way through a mail program: a person reads the answer. */
+const DAMAGED_LINKS = ['/connect', '/connect/', '/connect/:token/']
 const MAX_FORM_BYTES = 16 * 1024
 /** What a header can carry as it is. */
 const API_KEY = /^[\x21-\x7e]{1,4096}$/
@@ -15,16 +17,14 @@ const API_KEY = /^[\x21-\x7e]{1,4096}$/
 /** The page of a link. Looking at it has no effect, however often mail scanners do (security T23); its form has. */
 export function linkRoutes(room: ConnectRoom): Hono {
   const limit = bodyLimit({ maxSize: MAX_FORM_BYTES, onError: (context) => room.say(context, FORM_TOO_LARGE) })
-  return (
-    new Hono()
-      .get('/connect/:token', async (context) => showLink(room, context, context.req.param('token')))
-      .get('/connect/:token/status', async (context) => {
-        const link = await room.accounts.findLink(context.req.param('token'))
-        return link ? context.json({ state: stateOf(link) }) : context.json({ state: 'expired' }, 404)
-      })
-      .post('/connect/:token', limit, async (context) => submitLink(room, context, context.req.param('token')))
-      // A link that lost its end, or won one, on its way through a mail program: a person reads the answer.
-    .on('GET', ['/connect', '/connect/', '/connect/:token/'], (context) => room.say(context, UNKNOWN_LINK))
+  return new Hono()
+    .get('/connect/:token', async (context) => showLink(room, context, context.req.param('token')))
+    .get('/connect/:token/status', async (context) => {
+      const link = await room.accounts.findLink(context.req.param('token'))
+      return link ? context.json({ state: stateOf(link) }) : context.json({ state: 'expired' }, 404)
+    })
+    .post('/connect/:token', limit, async (context) => submitLink(room, context, context.req.param('token')))
+    .on('GET', DAMAGED_LINKS, (context) => room.say(context, UNKNOWN_LINK))
 }
 
 async function showLink(room: ConnectRoom, context: Context, token: string): Promise<Response> {
