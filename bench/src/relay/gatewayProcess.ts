@@ -1,13 +1,13 @@
 /** The gateway in a process of its own. Reads `BENCH_UPSTREAM_URL` and `BENCH_CLIENT_SECRET`; tells its URL. */
-import { createGateway } from '@latchkey/gateway'
-import { listen } from '@latchkey/test/fixtures'
+import { createGateway, type Gateway } from '@latchkey/gateway'
+import { listenOnFreePort } from './listenOnFreePort.ts'
 import { serveParent } from './serveParent.ts'
 
-const gateway = Promise.withResolvers<Awaited<ReturnType<typeof createGateway>>>()
-const listener = await listen(async (request) => await (await gateway.promise).fetch(request))
+const gateway = Promise.withResolvers<Gateway>()
+const url = await listenOnFreePort(async (request) => await (await gateway.promise).fetch(request))
 gateway.resolve(
   await createGateway({
-    publicUrl: listener.origin,
+    publicUrl: url,
     database: 'sqlite::memory:',
     clients: [{ clientId: 'bench', clientSecret: { env: 'BENCH_CLIENT_SECRET' } }],
     connections: {
@@ -19,4 +19,4 @@ gateway.resolve(
     configs: { lookup: { directory: ['find_person'] } },
   }),
 )
-serveParent({ url: listener.origin })
+serveParent({ url })

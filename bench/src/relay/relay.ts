@@ -3,11 +3,11 @@ import { consentAs } from '@latchkey/test/fixtures'
 import * as z from 'zod'
 import type { Benchmark } from '../benchmark.ts'
 import { median, quantile, time } from '../statistics.ts'
-import { startProcess, type Usage } from './startProcess.ts'
+import { startProcess, type Started } from './startProcess.ts'
 
 const USER = 'ann'
-const BLOCKS = 10
-const CALLS_PER_BLOCK = 200
+const BLOCKS = 16
+const CALLS_PER_BLOCK = 100
 const AT_ONCE = 32
 
 type Call = () => Promise<void>
@@ -15,49 +15,98 @@ type Call = () => Promise<void>
 const upstreamSchema = z.object({ url: z.string(), apiKey: z.string() })
 const gatewaySchema = z.object({ url: z.string() })
 
-/** One `tools/call` through the gateway, against the same upstream direct; each of the three is a process of its own. */
+/** One `tools/call` through the gateway, against the same upstream direct and through a byte proxy; four processes. */
 export const relay: Benchmark = {
   name: 'relay',
-  title: 'tools/call through the gateway, against the same upstream direct',
+  title: 'tools/call through the gateway, against the same upstream direct, and through a proxy that forwards bytes',
   async run(say) {
     using upstream = await startProcess('./upstreamProcess.ts', { BENCH_USER: USER }, upstreamSchema)
     const clientSecret = crypto.randomUUID()
     const environment = { BENCH_UPSTREAM_URL: upstream.result.url, BENCH_CLIENT_SECRET: clientSecret }
     using gateway = await startProcess('./gatewayProcess.ts', environment, gatewaySchema)
+    using floor = await startProcess('./floorProcess.ts', environment, gatewaySchema)
     await using latchkey = createLatchkey({
       url: gateway.result.url,
       clientId: 'bench',
       clientSecret,
       config: 'lookup',
     })
+    const key = { 'x-api-key': upstream.result.apiKey }
     const url = await connect(latchkey, upstream.result.apiKey)
-    const direct = caller(upstream.result.url, { 'x-api-key': upstream.result.apiKey })
-    const through = caller(url, {})
     const endpoint = await latchkey.ready(USER)
-    const throughToken = caller(endpoint.url, await endpoint.headers())
-
-    say(`${BLOCKS} blocks of ${CALLS_PER_BLOCK} calls in turn: direct, by URL, by session token`)
-    for (const call of [direct, through, throughToken]) await time(CALLS_PER_BLOCK, call)
-    const samples = { direct: [] as number[], url: [] as number[], token: [] as number[] }
-    let cpuMs = 0
-    for (let block = 0; block < BLOCKS; block += 1) {
-      samples.direct.push(...(await time(CALLS_PER_BLOCK, direct)))
-      cpuMs += await cpuOf(gateway.usage, async () => void samples.url.push(...(await time(CALLS_PER_BLOCK, through))))
-      samples.token.push(...(await time(CALLS_PER_BLOCK, throughToken)))
+    const ways = {
+      direct: new Way(caller(upstream.result.url, key), upstream),
+      floor: new Way(caller(floor.result.url, key), floor),
+      url: new Way(caller(url, {}), gateway),
+      token: new Way(caller(endpoint.url, await endpoint.headers()), gateway),
     }
-    const cpu32 = await cpuOf(gateway.usage, async () => await atOnce(BLOCKS * CALLS_PER_BLOCK, AT_ONCE, through))
+
+    say(
+      `${BLOCKS} blocks of ${CALLS_PER_BLOCK} calls in turn: direct, byte proxy, by URL, by session token; then ${AT_ONCE} at once`,
+    )
+    for (const way of Object.values(ways)) await time(2 * CALLS_PER_BLOCK, way.call)
+    for (let block = 0; block < BLOCKS; block += 1) for (const way of Object.values(ways)) await way.measureBlock()
+    const { direct, floor: bytes, url: byUrl, token } = ways
+    const atOnce = { floor: await bytes.cpuPerCallAtOnce(), url: await byUrl.cpuPerCallAtOnce() }
     return {
-      'relay.direct_p50_ms': median(samples.direct),
-      'relay.p50_ms': median(samples.url),
-      'relay.p99_ms': quantile(samples.url, 0.99),
-      'relay.p50_over_direct': median(samples.url) / median(samples.direct),
-      'relay.p99_over_direct': quantile(samples.url, 0.99) / quantile(samples.direct, 0.99),
-      'relay.token_p50_over_direct': median(samples.token) / median(samples.direct),
-      'relay.cpu_ms_per_call': cpuMs / samples.url.length,
-      'relay.cpu_ms_per_call_32': cpu32 / (BLOCKS * CALLS_PER_BLOCK),
+      'relay.direct_p50_ms': direct.p50,
+      'relay.p50_ms': byUrl.p50,
+      'relay.p99_ms': byUrl.p99,
+      'relay.p50_over_direct': byUrl.p50 / direct.p50,
+      'relay.p99_over_direct': byUrl.p99 / direct.p99,
+      'relay.token_p50_over_direct': token.p50 / direct.p50,
+      'relay.floor_p50_over_direct': bytes.p50 / direct.p50,
+      'relay.p50_over_floor': byUrl.p50 / bytes.p50,
+      'relay.cpu_ms_per_call': byUrl.cpuPerCall,
+      'relay.cpu_over_floor': byUrl.cpuPerCall / bytes.cpuPerCall,
+      'relay.cpu_ms_per_call_32': atOnce.url,
+      'relay.cpu_over_floor_32': atOnce.url / atOnce.floor,
       'relay.rss_mb': (await gateway.usage()).rssMb,
     }
   },
+}
+
+/** One way to the upstream, and what it has cost so far. */
+class Way {
+  readonly call: Call
+  readonly #process: Pick<Started<unknown>, 'usage'>
+  readonly #samples: number[] = []
+  #cpuMs = 0
+
+  constructor(call: Call, process: Pick<Started<unknown>, 'usage'>) {
+    this.call = call
+    this.#process = process
+  }
+
+  async measureBlock(): Promise<void> {
+    this.#cpuMs += await this.#cpuOf(async () => void this.#samples.push(...(await time(CALLS_PER_BLOCK, this.call))))
+  }
+
+  async cpuPerCallAtOnce(): Promise<number> {
+    const calls = (BLOCKS * CALLS_PER_BLOCK) / AT_ONCE
+    const workers = async (): Promise<void> => {
+      await Promise.all(Array.from({ length: AT_ONCE }, async () => await time(calls, this.call)))
+    }
+    return (await this.#cpuOf(workers)) / (calls * AT_ONCE)
+  }
+
+  get p50(): number {
+    return median(this.#samples)
+  }
+
+  get p99(): number {
+    return quantile(this.#samples, 0.99)
+  }
+
+  get cpuPerCall(): number {
+    return this.#cpuMs / this.#samples.length
+  }
+
+  async #cpuOf(task: () => Promise<void>): Promise<number> {
+    const before = await this.#process.usage()
+    await task()
+    return (await this.#process.usage()).cpuMs - before.cpuMs
+  }
 }
 
 /** Has the user type the key, and gives the pre-authenticated URL. */
@@ -90,14 +139,4 @@ function caller(url: string, credential: Record<string, string>): Call {
     const text = await response.text()
     if (!response.ok || !text.includes('dana@acme.example')) throw new Error(`The call failed: ${response.status}`)
   }
-}
-
-async function cpuOf(usage: () => Promise<Usage>, task: () => Promise<void>): Promise<number> {
-  const before = await usage()
-  await task()
-  return (await usage()).cpuMs - before.cpuMs
-}
-
-async function atOnce(calls: number, width: number, call: Call): Promise<void> {
-  await Promise.all(Array.from({ length: width }, async () => void (await time(Math.ceil(calls / width), call))))
 }

@@ -23,13 +23,9 @@ export async function startProcess<Result>(
   schema: z.ZodType<Result>,
 ): Promise<Started<Result>> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), { env: { ...process.env, ...env } })
-  const answer = async (): Promise<unknown> =>
-    await Promise.race([
-      once(child, 'message').then(([value]: unknown[]) => value),
-      once(child, 'exit').then(() => {
-        throw new Error(`${file} ended before it answered.`)
-      }),
-    ])
+  const ended = new AbortController()
+  child.once('exit', () => ended.abort(new Error(`${file} ended before it answered.`)))
+  const answer = async (): Promise<unknown> => (await once(child, 'message', { signal: ended.signal }))[0]
   const result = schema.parse(await answer())
 
   async function usage(): Promise<Usage> {

@@ -21,7 +21,7 @@ export async function serve({ config, host, port }: ServeOptions): Promise<void>
   const wantedPort = portToListenOn(options, port)
   const gateway = await assembleGateway({ ...options, log: printLine })
   try {
-    const server = listen({ fetch: gateway.fetch, hostname: host, port: wantedPort, overrideGlobalObjects: false })
+    const server = listen({ fetch: gateway.fetch, hostname: host, port: wantedPort })
     await listening(server, host, wantedPort)
     announce(options, host, wantedPort)
     await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])

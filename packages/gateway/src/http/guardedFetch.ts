@@ -16,6 +16,7 @@ export interface GuardedFetchOptions {
   readonly resolveAll?: ResolveAll
 }
 
+const MAX_CHECKED_URLS = 1000
 const DEFAULT_MAX_BYTES = 64 * 1024
 const DEFAULT_HEADERS_TIMEOUT_MS = 15_000
 const DEFAULT_BODY_IDLE_TIMEOUT_MS = 60_000
@@ -42,6 +43,7 @@ export function createGuardedFetch({
     connect: { lookup: policy.lookup, timeout: connectTimeoutMs },
     autoSelectFamily: true,
   }
+  const checkedUrls = new LRUCache<string, URL>({ max: MAX_CHECKED_URLS })
   const closing = new Set<Promise<unknown>>()
   const unpartitioned = new Agent({ ...agentOptions, pipelining: 0 })
   const partitions = new LRUCache<string, Agent>({
@@ -63,9 +65,18 @@ export function createGuardedFetch({
     return created
   }
 
+  /** Whether a URL as it is written is allowed never changes; what its name resolves to is checked at each connect. */
+  function checkedUrl(input: string): URL {
+    const known = checkedUrls.get(input)
+    if (known !== undefined) return known
+    const url = policy.checkUrl(input)
+    checkedUrls.set(input, url)
+    return url
+  }
+
   async function guardedFetch(input: string | URL, init: GuardedFetchInit = {}): Promise<Response> {
     if (closed) throw new GatewayError('upstream_unavailable', 'The gateway is closing.')
-    const url = policy.checkUrl(input)
+    const url = checkedUrl(String(input))
     init.signal?.throwIfAborted()
     return sendGuarded(dispatcherFor(init.partition), url, {
       ...init,

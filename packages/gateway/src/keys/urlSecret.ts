@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, hash, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { Secret } from '../secret.ts'
 import { deriveKey } from './deriveKey.ts'
 import { encodeTuple } from './encodeTuple.ts'
@@ -15,13 +16,17 @@ const PREFIX = 'lkurl_'
 const MAC_BYTES = 32
 const MAX_LENGTH = 512
 const MAX_VERSION = 0xff_ff_ff_ff
+const MAX_VERIFIED = 10_000
 
 /**
  * The secret of a pre-authenticated URL: key id, URL version and instance id, with an HMAC-SHA-256 over them. It is
  * derived and never stored, so the same one comes back every time and a stolen database gives none away.
  */
 export function createUrlSecrets(ring: KeyRing) {
-  const macKeys = new Map([...ring.keys].map(([id, key]) => [id, deriveKey(key, 'url secret v1')]))
+  // Which secrets our keys made never changes: by digest, so that no secret is compared or kept.
+  const verified = new LRUCache<string, UrlSecretClaims>({ max: MAX_VERIFIED })
+  // Key objects: from raw bytes each HMAC would make one anew, at four times the cost.
+  const macKeys = new Map([...ring.keys].map(([id, key]) => [id, createSecretKey(deriveKey(key, 'url secret v1'))]))
 
   return {
     /** Throws if the ring does not hold the key any more. */
@@ -34,16 +39,25 @@ export function createUrlSecrets(ring: KeyRing) {
 
     /** What the secret says, if one of our keys made it. */
     verify(value: string): UrlSecretClaims | undefined {
-      const bytes = decode(value)
-      const claims = bytes && decodeBody(bytes.subarray(0, -MAC_BYTES))
-      const macKey = claims && macKeys.get(claims.keyId)
-      if (bytes === undefined || claims === undefined || macKey === undefined) return undefined
-      return timingSafeEqual(bytes.subarray(-MAC_BYTES), mac(macKey, claims)) ? claims : undefined
+      const digest = hash('sha256', value)
+      const known = verified.get(digest)
+      if (known !== undefined) return known
+      const claims = verifyOnce(value)
+      if (claims !== undefined) verified.set(digest, claims)
+      return claims
     },
+  }
+
+  function verifyOnce(value: string): UrlSecretClaims | undefined {
+    const bytes = decode(value)
+    const claims = bytes && decodeBody(bytes.subarray(0, -MAC_BYTES))
+    const macKey = claims && macKeys.get(claims.keyId)
+    if (bytes === undefined || claims === undefined || macKey === undefined) return undefined
+    return timingSafeEqual(bytes.subarray(-MAC_BYTES), mac(macKey, claims)) ? claims : undefined
   }
 }
 
-function mac(key: Buffer, { keyId, urlVersion, instanceId }: UrlSecretClaims): Buffer {
+function mac(key: KeyObject, { keyId, urlVersion, instanceId }: UrlSecretClaims): Buffer {
   return createHmac('sha256', key)
     .update(encodeTuple([keyId, String(urlVersion), instanceId]))
     .digest()

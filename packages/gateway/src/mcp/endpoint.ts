@@ -26,6 +26,7 @@ import { authenticate, type Principal } from './authenticate.ts'
 import { callTool } from './callTool.ts'
 import { discoverResult, initializeResult, type ServerInfo } from './identity.ts'
 import { readInbound, type Inbound, type InboundRequest } from './inbound.ts'
+import { createFreshReads } from './freshReads.ts'
 import { createInFlight } from './inFlight.ts'
 import { createLegacySession, readLegacySession, type LegacySession } from './legacySession.ts'
 import { listTools } from './listTools.ts'
@@ -66,7 +67,9 @@ const MAX_BODY_BYTES = 10 * 1024 * 1024
  * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
  */
 export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
-  const { keys, instances, configs, accounts, credentials, events, fetch, clock, listTimeoutMs } = deps
+  const { keys, credentials, events, fetch, clock, listTimeoutMs } = deps
+  const fresh = createFreshReads(deps)
+  const { instances, configs, accounts } = fresh
   const { serverInfo = { name: 'latchkey', version: '0.0.0' }, maxBodyBytes = MAX_BODY_BYTES } = deps
   const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
@@ -194,6 +197,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
     discoverResult: () => discoverResult(serverInfo),
     close() {
       unsubscribe()
+      fresh.close()
       inFlight.close()
       upstreams.close()
       return Promise.resolve()

@@ -6,6 +6,8 @@ export class BodyTooLarge extends Error {
   }
 }
 
+const UTF_8 = new TextDecoder('utf-8', { fatal: true })
+
 /** The body as text, at most `maxBytes` of it. Throws `BodyTooLarge`, or a `TypeError` if it is not UTF-8. */
 export async function readBody(request: Request, maxBytes: number): Promise<string> {
   const declared = request.headers.get('content-length')
@@ -16,7 +18,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<stri
       ? new Uint8Array(await request.arrayBuffer())
       : await readChunks(request.body, maxBytes)
   if (bytes.byteLength > maxBytes) throw new BodyTooLarge()
-  return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  return UTF_8.decode(bytes)
 }
 
 async function readChunks(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {
