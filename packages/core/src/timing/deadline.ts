@@ -10,26 +10,22 @@ export interface Deadline extends Disposable {
   remainingMs(): number
 }
 
+export interface DeadlineOptions {
+  readonly timeoutMs: number
+  /** The caller's. */
+  readonly signal?: AbortSignal | undefined
+  /** Aborted when everything is to end: what the call belongs to was closed. */
+  readonly closed?: AbortSignal | undefined
+  readonly timing: Timing
+  /** For the message, such as `waiting for user "u1"`. */
+  readonly what: string
+}
+
 /**
- * Joins a time limit, the caller's signal and the closing of what the call belongs to. Dispose of it when the call
- * settles: no timer and no listener is left.
- *
- * @param closed aborted when everything is to end.
- * @param what for the message, such as `waiting for user "u1"`.
+ * Joins a time limit and the signals that may end a call. Dispose of it when the call settles: no timer and no listener
+ * is left.
  */
-export function startDeadline({
-  timeoutMs,
-  signal,
-  closed,
-  timing,
-  what,
-}: {
-  timeoutMs: number
-  signal?: AbortSignal | undefined
-  closed?: AbortSignal | undefined
-  timing: Timing
-  what: string
-}): Deadline {
+export function startDeadline({ timeoutMs, signal, closed, timing, what }: DeadlineOptions): Deadline {
   const controller = new AbortController()
   const endsAt = timing.now() + timeoutMs
   let ended: Deadline['ended']
