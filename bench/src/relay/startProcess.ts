@@ -32,5 +32,5 @@ export async function startProcess<Result>(
     child.send('usage')
     return usageSchema.parse(await answer())
   }
-  return { result, usage, [Symbol.dispose]: () => void child.kill() }
+  return { result, usage, [Symbol.dispose]: () => child.disconnect() }
 }

@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts'
 import type { Clock, McpEndpoint } from '../services.ts'
 import { errorResponse } from './errorResponse.ts'
 import { createHostGuard } from './hostGuard.ts'
-import { createRequestLog, type LogSink } from './requestLog.ts'
+import { createRequestLog, type LogRecord, type LogSink } from './requestLog.ts'
 
 export interface AppOptions {
   readonly publicUrl: URL
@@ -64,7 +64,7 @@ function logRequests(log: LogSink, clock: Clock): MiddlewareHandler {
     const started = performance.now()
     const requestLog = requestLogOf(context)
     await next()
-    log({
+    const record: LogRecord = {
       time: new Date(clock()).toISOString(),
       level: context.res.status >= 500 ? 'error' : 'info',
       message: 'request',
@@ -75,6 +75,16 @@ function logRequests(log: LogSink, clock: Clock): MiddlewareHandler {
       status: context.res.status,
       durationMs: Math.round((performance.now() - started) * 100) / 100,
       ...requestLog.fields,
-    })
+    }
+    // After the answer: nobody waits for a log, and one that fails takes nothing down.
+    setImmediate(() => write(log, record))
+  }
+}
+
+function write(log: LogSink, record: LogRecord): void {
+  try {
+    log(record)
+  } catch {
+    // Where would one say so?
   }
 }
