@@ -2,6 +2,7 @@
  * The seams between the gateway's rooms. Each interface is implemented in the folder that its comment names, and made
  * in `gateway.ts`; a room imports these types and never another room's files.
  */
+import type { IncomingHttpHeaders } from 'node:http'
 import type {
   AccountEvent,
   AccountStatus,
@@ -17,7 +18,25 @@ import type { Secret } from './secret.ts'
 export type Clock = () => number
 
 /** `http/guardedFetch.ts`: the only way out of the gateway. Refuses private addresses, redirects, and oversize answers. */
-export type GuardedFetch = (input: string | URL, init?: GuardedFetchInit) => Promise<Response>
+export interface GuardedFetch {
+  (input: string | URL, init?: GuardedFetchInit): Promise<Response>
+  /** The same without making a `Response` of the answer, which would cost more than the rest of a relayed call. */
+  readonly send: (input: string | URL, init?: GuardedFetchInit) => Promise<GuardedAnswer>
+}
+
+/** An answer whose headers have arrived. Its body is read once: as a text, or as a stream. */
+export interface GuardedAnswer {
+  readonly status: number
+  /** Whether the status is 2xx. */
+  readonly ok: boolean
+  /** Lower-case names. */
+  readonly headers: Readonly<IncomingHttpHeaders>
+  /** The body as UTF-8. */
+  readonly text: () => Promise<string>
+  readonly stream: () => ReadableStream<Uint8Array>
+  /** Lets go of an answer that nobody reads. Never throws. */
+  readonly discard: () => void
+}
 
 export interface GuardedFetchInit {
   method?: string

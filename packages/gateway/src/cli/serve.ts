@@ -4,7 +4,7 @@ import { loadConfigFile } from '../config/loadConfigFile.ts'
 import type { ParsedOptions } from '../config/parseOptions.ts'
 import { GatewayError } from '../errors.ts'
 import { assembleGateway } from '../gateway.ts'
-import type { LogRecord } from '../http/requestLog.ts'
+import { createLinePrinter } from './createLinePrinter.ts'
 import { stopServing } from './stopServing.ts'
 
 const DEFAULT_PORT = 8787
@@ -19,7 +19,7 @@ export interface ServeOptions {
 export async function serve({ config, host, port }: ServeOptions): Promise<void> {
   const options = await loadConfigFile(config)
   const wantedPort = portToListenOn(options, port)
-  const gateway = await assembleGateway({ ...options, log: printLine })
+  const gateway = await assembleGateway({ ...options, log: createLinePrinter(process.stdout) })
   try {
     const server = listen({ fetch: gateway.fetch, hostname: host, port: wantedPort })
     await listening(server, host, wantedPort)
@@ -66,8 +66,4 @@ function announce({ publicUrl, connections, configs }: ParsedOptions, host: stri
 
 function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`
-}
-
-function printLine(record: LogRecord): void {
-  process.stdout.write(`${JSON.stringify(record)}\n`)
 }

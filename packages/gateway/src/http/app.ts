@@ -64,23 +64,23 @@ function logRequests(log: LogSink, clock: Clock): MiddlewareHandler {
     const started = performance.now()
     const requestLog = requestLogOf(context)
     await next()
-    const record: LogRecord = {
+    const { status } = context.res
+    write(log, {
       time: new Date(clock()).toISOString(),
-      level: context.res.status >= 500 ? 'error' : 'info',
+      level: status >= 500 ? 'error' : 'info',
       message: 'request',
       requestId: randomUUID(),
       method: context.req.method,
       // The pattern and not the path: paths hold URL secrets and link tokens.
       route: routePath(context, -1),
-      status: context.res.status,
+      status,
       durationMs: Math.round((performance.now() - started) * 100) / 100,
       ...requestLog.fields,
-    }
-    // After the answer: nobody waits for a log, and one that fails takes nothing down.
-    setImmediate(() => write(log, record))
+    })
   }
 }
 
+/** A log that fails must not take an answer down. */
 function write(log: LogSink, record: LogRecord): void {
   try {
     log(record)

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import { Agent, type Dispatcher } from 'undici'
 import { GatewayError } from '../errors.ts'
-import type { GuardedFetch, GuardedFetchInit } from '../services.ts'
+import type { GuardedAnswer, GuardedFetch, GuardedFetchInit } from '../services.ts'
+import { toResponse } from './createAnswer.ts'
 import { createOutboundPolicy, type ResolveAll } from './outboundPolicy.ts'
 import { sendGuarded } from './sendGuarded.ts'
 
@@ -74,16 +75,20 @@ export function createGuardedFetch({
     return url
   }
 
-  async function guardedFetch(input: string | URL, init: GuardedFetchInit = {}): Promise<Response> {
+  async function send(input: string | URL, init: GuardedFetchInit = {}): Promise<GuardedAnswer> {
     if (closed) throw new GatewayError('upstream_unavailable', 'The gateway is closing.')
     const url = checkedUrl(String(input))
     init.signal?.throwIfAborted()
-    return sendGuarded(dispatcherFor(init.partition), url, {
+    return await sendGuarded(dispatcherFor(init.partition), url, {
       ...init,
       maxBytes: init.maxBytes ?? DEFAULT_MAX_BYTES,
       headersTimeoutMs: init.headersTimeoutMs ?? DEFAULT_HEADERS_TIMEOUT_MS,
       bodyIdleTimeoutMs: init.bodyIdleTimeoutMs ?? DEFAULT_BODY_IDLE_TIMEOUT_MS,
     })
+  }
+
+  async function guardedFetch(input: string | URL, init: GuardedFetchInit = {}): Promise<Response> {
+    return toResponse(await send(input, init), { hasBody: init.method !== 'HEAD' })
   }
 
   let closed = false
@@ -95,7 +100,7 @@ export function createGuardedFetch({
     await Promise.all(closing)
   }
 
-  return Object.assign(guardedFetch, { close })
+  return Object.assign(guardedFetch, { send, close })
 }
 
 function ignore(): void {}

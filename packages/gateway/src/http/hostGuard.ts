@@ -14,7 +14,7 @@ export function createHostGuard(publicUrl: URL): MiddlewareHandler {
   const origins = new Set([...hosts].map((host) => `${publicUrl.protocol}//${host}`))
   return async (context, next) => {
     const host = context.req.header('host')
-    if (host === undefined || !hosts.has(host.toLowerCase()) || !hosts.has(new URL(context.req.url).host)) {
+    if (host === undefined || !hosts.has(host.toLowerCase()) || !isUrlOf(context.req.url, host, hosts)) {
       return context.json({ code: 'PERMISSION_DENIED', message: 'This host is not served here.', details: [] }, 403)
     }
     const origin = context.req.header('origin')
@@ -23,6 +23,13 @@ export function createHostGuard(publicUrl: URL): MiddlewareHandler {
     }
     return next()
   }
+}
+
+/** A request line may name a host of its own (absolute form): it has to be one of ours too. */
+function isUrlOf(url: string, host: string, hosts: ReadonlySet<string>): boolean {
+  const start = url.indexOf('://') + 3
+  if (url.startsWith(host, start) && url[start + host.length] === '/') return true
+  return hosts.has(new URL(url).host)
 }
 
 function isOwnForm(origin: string, fetchSite: string | undefined): boolean {

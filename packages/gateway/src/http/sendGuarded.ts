@@ -1,8 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { GatewayError } from '../errors.ts'
-import type { GuardedFetchInit } from '../services.ts'
-import { cappedBody, isEncoded, tooLarge } from './cappedBody.ts'
+import type { GuardedAnswer, GuardedFetchInit } from '../services.ts'
+import { tooLarge } from './cappedBody.ts'
+import { createAnswer } from './createAnswer.ts'
+import { IncomingBody } from './incomingBody.ts'
 import { AddressRefused, refusal } from './outboundPolicy.ts'
 
 type Init = GuardedFetchInit & Required<Pick<GuardedFetchInit, 'maxBytes' | 'headersTimeoutMs' | 'bodyIdleTimeoutMs'>>
@@ -11,8 +13,8 @@ type Init = GuardedFetchInit & Required<Pick<GuardedFetchInit, 'maxBytes' | 'hea
  * Sends one request and gives the answer as its headers arrive. Written on the dispatcher's own handler and not on
  * `fetch`, whose layers cost more than the rest of a relayed tool call.
  */
-export function sendGuarded(dispatcher: Dispatcher, url: URL, init: Init): Promise<Response> {
-  const { promise, resolve, reject } = Promise.withResolvers<Response>()
+export function sendGuarded(dispatcher: Dispatcher, url: URL, init: Init): Promise<GuardedAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<GuardedAnswer>()
   const exchange = new Exchange(url.host, init, resolve, reject)
   const { body, contentType } = encodeBody(init.body)
   try {
@@ -34,19 +36,19 @@ export function sendGuarded(dispatcher: Dispatcher, url: URL, init: Init): Promi
   return promise
 }
 
-/** One request and its answer: turns the dispatcher's callbacks into a `Response`, and foreign errors into ours. */
+/** One request and its answer: turns the dispatcher's callbacks into a `GuardedAnswer`, and foreign errors into ours. */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #host: string
   readonly #init: Init
-  readonly #resolve: (response: Response) => void
+  readonly #resolve: (answer: GuardedAnswer) => void
   readonly #reject: (reason: unknown) => void
   #control: Dispatcher.DispatchController | undefined
-  #body: ReadableStreamDefaultController<Uint8Array> | undefined
+  #body: IncomingBody | undefined
   #received = 0
   #cap: number
   #failure: unknown
 
-  constructor(host: string, init: Init, resolve: (response: Response) => void, reject: (reason: unknown) => void) {
+  constructor(host: string, init: Init, resolve: (answer: GuardedAnswer) => void, reject: (reason: unknown) => void) {
     this.#host = host
     this.#init = init
     this.#cap = init.maxBytes
@@ -64,22 +66,21 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return
     this.#control = control
     try {
-      this.#resolve(this.#createResponse(status, headers))
+      this.#resolve(this.#createAnswer(control, status, headers))
     } catch (error) {
       this.#stop(error)
     }
   }
 
-  onResponseData(control: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_control: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#received += chunk.byteLength
     if (this.#received > this.#cap) return this.#stop(tooLarge(this.#host, this.#init.maxBytes))
-    this.#body?.enqueue(chunk)
-    if ((this.#body?.desiredSize ?? 1) <= 0) control.pause()
+    this.#body?.push(chunk)
   }
 
   onResponseEnd(): void {
     this.#settle()
-    if (this.#failure === undefined) this.#body?.close()
+    if (this.#failure === undefined) this.#body?.end()
   }
 
   onResponseError(_control: Dispatcher.DispatchController, error: Error): void {
@@ -90,38 +91,16 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#settle()
     this.#failure ??= translate(error, this.#host)
     this.#reject(this.#failure)
-    this.#body?.error(this.#failure)
+    this.#body?.fail(this.#failure)
   }
 
-  #createResponse(status: number, headers: IncomingHttpHeaders): Response {
+  #createAnswer(control: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): GuardedAnswer {
     if (status >= 300 && status < 400) {
       throw refusal(this.#host, `it answered with a redirect (${status}), which is not followed`)
     }
-    const contentEncoding = headers['content-encoding']
-    const answer = { status, headers: decodeHeaders(headers) }
-    if (status === 204 || status === 205 || this.#init.method === 'HEAD') return new Response(null, answer)
-    const raw = this.#createBody()
-    if (!isEncoded(contentEncoding)) return new Response(raw, answer)
-    answer.headers.delete('content-encoding')
-    answer.headers.delete('content-length')
-    const { maxBytes } = this.#init
-    return new Response(cappedBody(raw, { contentEncoding, maxBytes, host: this.#host }), answer)
-  }
-
-  #createBody(): ReadableStream<Uint8Array> {
-    return new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          this.#body = controller
-        },
-        pull: () => this.#control?.resume(),
-        cancel: (reason: unknown) => {
-          this.#body = undefined
-          this.#stop(reason ?? new Error('cancelled'))
-        },
-      },
-      { highWaterMark: 64 * 1024, size: (chunk) => chunk.byteLength },
-    )
+    const cancel = (reason: unknown): void => this.#stop(reason)
+    this.#body = new IncomingBody(control, cancel)
+    return createAnswer({ status, headers, body: this.#body, maxBytes: this.#init.maxBytes, host: this.#host, cancel })
   }
 
   #stop(reason: unknown): void {
@@ -157,16 +136,6 @@ function encodeHeaders(given: GuardedFetchInit['headers'], contentType: string |
   if (given instanceof Headers) for (const [name, value] of given) headers[name] = value
   else for (const name in given) headers[name.toLowerCase()] = given[name] ?? ''
   return headers
-}
-
-function decodeHeaders(headers: IncomingHttpHeaders): Headers {
-  const decoded = new Headers()
-  for (const name in headers) {
-    const value = headers[name]
-    if (typeof value === 'string') decoded.append(name, value)
-    else for (const item of value ?? []) decoded.append(name, item)
-  }
-  return decoded
 }
 
 const TIMEOUT_CODES = new Set([

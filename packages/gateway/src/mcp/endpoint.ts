@@ -77,7 +77,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const authenticateDeps = { keys, instances, configs, sessionTokens: createSessionTokens(keys, clock) }
 
   async function serve(request: Request, principal: Principal, log: RequestLog): Promise<Response> {
-    if (mediaType(request.headers) !== JSON_TYPE) {
+    if (mediaType(request.headers.get('content-type')) !== JSON_TYPE) {
       return errorReply(
         null,
         { code: REFUSED, message: 'Unsupported media type: the body must be application/json' },

@@ -1,6 +1,6 @@
 import type { Connection } from '../domain.ts'
+import type { GuardedAnswer } from '../services.ts'
 import { invalidUpstream, unavailable } from '../upstream/failures.ts'
-import { discard } from '../upstream/post.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED, type Era, type RequestId } from '../upstream/protocol.ts'
 import { readSse, SSE_COMMENT, sseEvent, type SseReader } from '../upstream/sseMessages.ts'
 import type { Translated } from './callTranslation.ts'
@@ -26,15 +26,15 @@ const STREAM_HEADERS = { 'content-type': SSE_TYPE, 'cache-control': 'no-store', 
  * Brings an upstream's answer to the client: a JSON message as one message, events as they come. Of the upstream's
  * headers nothing but the kind of content is kept (security T43), of an answer that is not MCP nothing at all (T41).
  */
-export async function relayAnswer(response: Response, options: RelayOptions): Promise<Response> {
-  const type = mediaType(response.headers)
+export async function relayAnswer(response: GuardedAnswer, options: RelayOptions): Promise<Response> {
+  const type = mediaType(response.headers['content-type'])
   if (type === JSON_TYPE) return relayJson(response, options)
-  if (type === SSE_TYPE && response.ok && response.body !== null) return relayEvents(response.body, options)
-  await discard(response)
+  if (type === SSE_TYPE && response.ok) return relayEvents(response.stream(), options)
+  response.discard()
   throw unexpectedStatus(response.status, options.connection)
 }
 
-async function relayJson(response: Response, options: RelayOptions): Promise<Response> {
+async function relayJson(response: GuardedAnswer, options: RelayOptions): Promise<Response> {
   const { connection, clientEra } = options
   let text: string
   try {

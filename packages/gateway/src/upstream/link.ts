@@ -1,7 +1,7 @@
 import type { Connection } from '../domain.ts'
-import type { Clock, GuardedFetch } from '../services.ts'
+import type { Clock, GuardedAnswer, GuardedFetch } from '../services.ts'
 import { invalidUpstream, unavailable } from './failures.ts'
-import { discard, post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
+import { post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
 import {
   CLIENT_CAPABILITIES_META,
   CLIENT_INFO_META,
@@ -63,7 +63,7 @@ async function probe({ fetch, clientInfo }: LinkDeps, target: PostTarget, limits
   const outgoing = modernMessage(PROBE_ID, 'server/discover', {}, clientInfo)
   const response = await post(fetch, target, outgoing, limits)
   if (response.status >= 500) {
-    await discard(response)
+    response.discard()
     throw unavailable(target.connection, `answered with status ${response.status}`)
   }
   const message = await readProbe(target.connection, response)
@@ -75,7 +75,7 @@ async function probe({ fetch, clientInfo }: LinkDeps, target: PostTarget, limits
 }
 
 /** Anything that is not an answer of the new era is what an older server may say to a method it does not know. */
-async function readProbe(connection: Connection, response: Response): Promise<Answer['message'] | undefined> {
+async function readProbe(connection: Connection, response: GuardedAnswer): Promise<Answer['message'] | undefined> {
   try {
     return (await readAnswer(connection, response, PROBE_ID)).message
   } catch {
@@ -101,11 +101,11 @@ export async function handshake(
   const body = JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params })
   const response = await post(fetch, target, { body, headers: {} }, limits)
   if (!response.ok) {
-    await discard(response)
+    response.discard()
     const what = `answered with status ${response.status}`
     throw response.status >= 500 ? unavailable(connection, what) : invalidUpstream(connection, `${what} to a handshake`)
   }
-  const sessionId = response.headers.get('mcp-session-id') ?? undefined
+  const sessionId = response.headers['mcp-session-id']?.toString()
   const { message } = await readAnswer(connection, response, 0)
   const version = isObject(message['result']) ? message['result']['protocolVersion'] : undefined
   if (typeof version !== 'string' || !LEGACY_VERSIONS.includes(version)) {
@@ -122,7 +122,8 @@ export async function handshake(
     nextId,
   }
   const initialized = legacyMessage(link, { jsonrpc: '2.0', method: 'notifications/initialized' })
-  await discard(await post(fetch, target, initialized, limits))
+  const accepted = await post(fetch, target, initialized, limits)
+  accepted.discard()
   return link
 }
 

@@ -1,6 +1,6 @@
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { GuardedFetch, OpenedCredential } from '../services.ts'
+import type { GuardedAnswer, GuardedFetch, OpenedCredential } from '../services.ts'
 import { CredentialRefused, invalidUpstream, unavailable } from './failures.ts'
 import { JSON_TYPE, SSE_TYPE } from './protocol.ts'
 
@@ -36,14 +36,14 @@ export async function post(
   { connection, partition, opened }: PostTarget,
   { body, headers }: Outgoing,
   limits: PostLimits,
-): Promise<Response> {
+): Promise<GuardedAnswer> {
   const all: Record<string, string> = { ...headers, 'content-type': JSON_TYPE, accept: ACCEPT }
   for (const [name, value] of Object.entries(opened.headers)) all[name.toLowerCase()] = value
   const { signal, ...sizes } = limits
-  let response: Response
+  let response: GuardedAnswer
   try {
     const init = { method: 'POST', headers: all, body, partition, ...sizes }
-    response = await fetch(connection.mcpServerUrl, signal === undefined ? init : { ...init, signal })
+    response = await fetch.send(connection.mcpServerUrl, signal === undefined ? init : { ...init, signal })
   } catch (error) {
     signal?.throwIfAborted()
     if (error instanceof GatewayError && error.code === 'upstream_invalid') {
@@ -52,15 +52,6 @@ export async function post(
     throw unavailable(connection, 'could not be reached', error)
   }
   if (response.status !== 401) return response
-  await discard(response)
+  response.discard()
   throw new CredentialRefused()
-}
-
-/** Lets go of an answer that nobody reads. */
-export async function discard(response: Response): Promise<void> {
-  try {
-    await response.body?.cancel()
-  } catch {
-    // It ended by itself.
-  }
 }

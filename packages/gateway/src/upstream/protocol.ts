@@ -47,8 +47,8 @@ export const JSON_TYPE = 'application/json'
 export const SSE_TYPE = 'text/event-stream'
 
 /** The media type without its parameters, in lower case. */
-export function mediaType(headers: Headers): string {
-  const value = headers.get('content-type') ?? ''
+export function mediaType(contentType: string | null | undefined): string {
+  const value = contentType ?? ''
   return (value.split(';', 1)[0] ?? '').trim().toLowerCase()
 }
 

@@ -1,6 +1,6 @@
 import type { Connection } from '../domain.ts'
+import type { GuardedAnswer } from '../services.ts'
 import { invalidUpstream } from './failures.ts'
-import { discard } from './post.ts'
 import { isObject, JSON_TYPE, mediaType, SSE_TYPE, type RequestId } from './protocol.ts'
 import { readSse } from './sseMessages.ts'
 
@@ -11,11 +11,11 @@ export interface Answer {
 }
 
 /** Reads an answer to the end, whether it comes as JSON or as events, and gives the response with this id. */
-export async function readAnswer(connection: Connection, response: Response, id: RequestId): Promise<Answer> {
-  const type = mediaType(response.headers)
+export async function readAnswer(connection: Connection, response: GuardedAnswer, id: RequestId): Promise<Answer> {
+  const type = mediaType(response.headers['content-type'])
   if (type === JSON_TYPE) return parseAnswer(connection, await readText(connection, response), id)
-  if (type === SSE_TYPE && response.body !== null) return readStreamedAnswer(connection, response.body, id)
-  await discard(response)
+  if (type === SSE_TYPE) return readStreamedAnswer(connection, response.stream(), id)
+  response.discard()
   throw invalidUpstream(connection, `answered with status ${response.status} and without an MCP message`)
 }
 
@@ -42,7 +42,7 @@ export function parse(text: string): Record<string, unknown> | undefined {
   }
 }
 
-async function readText(connection: Connection, response: Response): Promise<string> {
+async function readText(connection: Connection, response: GuardedAnswer): Promise<string> {
   try {
     return await response.text()
   } catch (error) {

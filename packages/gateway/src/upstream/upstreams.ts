@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import type { ConnectedAccount, Connection } from '../domain.ts'
-import type { Clock, Credentials, GuardedFetch, OpenedCredential } from '../services.ts'
+import type { Clock, Credentials, GuardedAnswer, GuardedFetch, OpenedCredential } from '../services.ts'
 import { CredentialRefused, invalidUpstream, SessionLost, unavailable } from './failures.ts'
 import { establishLink, handshake, legacyMessage, modernMessage, type ClientInfo, type Link } from './link.ts'
-import { discard, post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
+import { post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
 import { readAnswer, type Answer } from './readAnswer.ts'
 import { readToolPage, type UpstreamTool } from './toolList.ts'
 
@@ -32,7 +32,7 @@ export interface Upstreams {
    *
    * Throws GatewayError `consent_required`, `upstream_unavailable`, `upstream_invalid`, or the signal's reason.
    */
-  send(target: Target, build: Build, signal: AbortSignal): Promise<Response>
+  send(target: Target, build: Build, signal: AbortSignal): Promise<GuardedAnswer>
   /** A message that needs no answer and whose loss does no harm. Never throws. */
   tell(target: PostTarget, outgoing: Outgoing): void
   /** Every tool of the upstream, in its order; cached for as long as the upstream says. */
@@ -134,7 +134,12 @@ export function createUpstreams({
     return clock() - link.foundAt < ERA_TTL_MS
   }
 
-  async function sendOverLink(target: PostTarget, memory: Memory, build: Build, limits: PostLimits): Promise<Response> {
+  async function sendOverLink(
+    target: PostTarget,
+    memory: Memory,
+    build: Build,
+    limits: PostLimits,
+  ): Promise<GuardedAnswer> {
     const link = await linkOf(target, memory)
     try {
       return await attempt(target, link, build, limits)
@@ -149,10 +154,10 @@ export function createUpstreams({
     }
   }
 
-  async function attempt(target: PostTarget, link: Link, build: Build, limits: PostLimits): Promise<Response> {
+  async function attempt(target: PostTarget, link: Link, build: Build, limits: PostLimits): Promise<GuardedAnswer> {
     const response = await post(fetch, target, build(link, target), limits)
     if (response.status !== 404 || link.era !== 'legacy' || link.sessionId === undefined) return response
-    await discard(response)
+    response.discard()
     throw new SessionLost()
   }
 
@@ -232,7 +237,7 @@ export function createUpstreams({
     }
     const response = await sendOverLink(target, memory, build, limits)
     if (!response.ok) {
-      await discard(response)
+      response.discard()
       throw unavailable(target.connection, `answered with status ${response.status}`)
     }
     return readAnswer(target.connection, response, id)
@@ -257,7 +262,7 @@ export function createUpstreams({
     },
 
     tell(target, outgoing) {
-      void post(fetch, target, outgoing, shortLimits(deadline())).then(discard, nothing)
+      void post(fetch, target, outgoing, shortLimits(deadline())).then((answer) => answer.discard(), nothing)
     },
 
     async tools(target) {
