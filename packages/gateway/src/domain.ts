@@ -96,7 +96,12 @@ export type Credential =
       /** The RFC 8707 resource that the grant was made for. */
       readonly resource: string
     }
-  | { readonly type: 'api_key'; readonly key: string }
+  | {
+      readonly type: 'api_key'
+      readonly key: string
+      /** The origin of the server that the key was given for: it is sent to no other. */
+      readonly origin: string
+    }
 
 /** A change of one account's status, as told to waiters, caches and replicas. */
 export interface AccountEvent {

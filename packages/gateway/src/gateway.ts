@@ -25,6 +25,8 @@ import { createVault } from './vault/vault.ts'
 import { version } from './version.ts'
 
 const FORGET_EVERY_MS = 10 * 60 * 1000
+/** So that a page can say of a link that it has expired. */
+const KEEP_EXPIRED_MS = 24 * 60 * 60 * 1000
 
 /** A gateway, as a value: give its `fetch` to any HTTP server whose requests carry the public URL's host. */
 export interface Gateway extends AsyncDisposable {
@@ -131,7 +133,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   })
   const app = createApp({ publicUrl, control, connect, mcp, isHealthy: async () => await canRead(store), log, clock })
 
-  closers.add(every(FORGET_EVERY_MS, async () => await store.forgetExpired(new Date(clock()))))
+  closers.add(every(FORGET_EVERY_MS, async () => await store.forgetExpired(new Date(clock() - KEEP_EXPIRED_MS))))
   const answering = new Set<Promise<Response>>()
   closers.add(async () => void (await Promise.allSettled(answering)))
   closers.add(() => closing.abort())

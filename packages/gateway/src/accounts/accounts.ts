@@ -54,6 +54,8 @@ export function createAccounts({
         const link = await inner.links.get(linkId)
         const account = link && (await inner.accounts.get(link.accountId))
         if (account === undefined) return false
+        // Somebody else finished meanwhile, with another link: theirs stays.
+        if (account.status === 'ACTIVE') throw changedMeanwhile()
         // Undoes the use of the link too: the person can try again.
         if (!(await write(inner, account, credential, 'ACTIVE'))) throw changedMeanwhile()
         await record(account, 'ACTIVE', now())

@@ -28,6 +28,7 @@ const HOPELESS_WITHIN_MS = 60_000
 export function createCredentials({ accounts, oauth, clock, cooldownMs = 5000 }: CredentialsOptions): Credentials {
   const opened = new LRUCache<string, Opened>({ max: MAX_REMEMBERED })
   const refreshing = new Map<string, Promise<Opened>>()
+  const unwritten = new Map<string, { generation: number; credential: OAuthCredential }>()
   const failures = new LRUCache<string, { generation: number; error: unknown; until: number }>({ max: MAX_REMEMBERED })
   const renewedAfterRefusal = new LRUCache<string, { generation: number; at: number }>({ max: MAX_REMEMBERED })
 
@@ -70,6 +71,8 @@ export function createCredentials({ accounts, oauth, clock, cooldownMs = 5000 }:
     const current = await reopen(connection, accountId)
     const { account, credential } = current
     if (account.generation > generation || credential.type !== 'oauth2') return current
+    const kept = unwritten.get(accountId)
+    if (kept?.generation === account.generation) return store(connection, account, kept.credential)
     let renewed: OAuthCredential
     try {
       renewed = await oauth.refresh(connection, credential)
@@ -82,7 +85,10 @@ export function createCredentials({ accounts, oauth, clock, cooldownMs = 5000 }:
   }
 
   async function store(connection: Connection, account: ConnectedAccount, renewed: OAuthCredential): Promise<Opened> {
+    // The old refresh token may be spent: until the new one is written, it is kept here and not asked for again.
+    unwritten.set(account.id, { generation: account.generation, credential: renewed })
     const written = await accounts.replaceCredential(account, renewed)
+    unwritten.delete(account.id)
     if (!written) return reopen(connection, account.id)
     const current = { account: written, credential: renewed }
     opened.set(account.id, current)
@@ -135,7 +141,8 @@ function asHeaders(connection: Connection, { account, credential }: Opened): Ope
 /** A connection whose configuration changed since must not get what was meant for another server. */
 function belongsTo({ auth, mcpServerUrl }: Connection, credential: Credential): boolean {
   if (credential.type !== auth.type) return false
-  return credential.type !== 'oauth2' || URL.parse(credential.resource)?.origin === new URL(mcpServerUrl).origin
+  const origin = credential.type === 'oauth2' ? URL.parse(credential.resource)?.origin : credential.origin
+  return origin === new URL(mcpServerUrl).origin
 }
 
 function isConsentRequired(error: unknown): boolean {

@@ -90,7 +90,17 @@ async function submitKey(
   const verdict = await room.verifyApiKey(link.connection, key)
   if (verdict === 'rejected') return showState(room, context, token, link, 'key-rejected')
   if (verdict === 'unreachable') return showState(room, context, token, link, 'unavailable')
-  return context.redirect(pathOf(token, await keepCredential(room, link.id, { type: 'api_key', key })), 303)
+  return context.redirect(
+    pathOf(
+      token,
+      await keepCredential(room, link.id, {
+        type: 'api_key',
+        key,
+        origin: new URL(link.connection.mcpServerUrl).origin,
+      }),
+    ),
+    303,
+  )
 }
 
 /** What of a failure a person is told; the rest goes to those who run the gateway. */

@@ -39,10 +39,10 @@ const MAX_ECHO = 256
 export async function callTool(deps: CallToolDeps, toolCall: ToolCall): Promise<Response> {
   const { principal, call } = toolCall
   const { name } = call.params
-  if (typeof name !== 'string') return refuse(call, 'Invalid params: the name of the tool is missing')
+  if (typeof name !== 'string') return refuse(toolCall, 'Invalid params: the name of the tool is missing')
   const connections = await allowedConnections(deps.accounts, principal)
   const tool = await findTool(connections, principal, name, deps.upstreams)
-  if (tool === undefined) return refuse(call, `Unknown tool: ${name.slice(0, MAX_ECHO)}`)
+  if (tool === undefined) return refuse(toolCall, `Unknown tool: ${name.slice(0, MAX_ECHO)}`)
   toolCall.log.set('connection', tool.from.connection.name)
   if (tool.from.account.status !== 'ACTIVE') return askForConsent(deps, toolCall, tool.from, name)
   try {
@@ -145,6 +145,7 @@ function failed({ call, log, onEnd }: ToolCall, { connection }: AllowedConnectio
   return errorReply(call.id, { code: UPSTREAM_FAILED, message: error.message, data }, 200)
 }
 
-function refuse(call: InboundRequest, message: string): Response {
+function refuse({ call, onEnd }: ToolCall, message: string): Response {
+  onEnd()
   return errorReply(call.id, { code: INVALID_PARAMS, message }, 200)
 }

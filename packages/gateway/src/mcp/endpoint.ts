@@ -58,6 +58,8 @@ export interface McpEndpointDeps {
   readonly maxBodyBytes?: number
   /** How long one upstream may take to list its tools, in milliseconds. Default 10,000. */
   readonly listTimeoutMs?: number
+  /** How long calls under way may take to end when the endpoint closes, in milliseconds. Default 10,000. */
+  readonly closeGraceMs?: number
 }
 
 const MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -70,7 +72,11 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const { keys, credentials, events, fetch, clock, listTimeoutMs } = deps
   const fresh = createFreshReads(deps)
   const { instances, configs, accounts } = fresh
-  const { serverInfo = { name: 'latchkey', version: '0.0.0' }, maxBodyBytes = MAX_BODY_BYTES } = deps
+  const {
+    serverInfo = { name: 'latchkey', version: '0.0.0' },
+    maxBodyBytes = MAX_BODY_BYTES,
+    closeGraceMs = 10_000,
+  } = deps
   const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
   const inFlight = createInFlight()
@@ -195,12 +201,11 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
       return serve(request, principal, log)
     },
     discoverResult: () => discoverResult(serverInfo),
-    close() {
+    async close() {
       unsubscribe()
+      await inFlight.close(closeGraceMs)
       fresh.close()
-      inFlight.close()
       upstreams.close()
-      return Promise.resolve()
     },
   }
 }

@@ -1,7 +1,9 @@
 import type { Connection } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
 import type { GuardedAnswer } from '../services.ts'
 import { invalidUpstream, unavailable } from '../upstream/failures.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED, type Era, type RequestId } from '../upstream/protocol.ts'
+import { DuplicateKeyError } from '../upstream/jsonSpans.ts'
 import { readSse, SSE_COMMENT, sseEvent, type SseReader } from '../upstream/sseMessages.ts'
 import type { Translated } from './callTranslation.ts'
 import { errorText, jsonReply } from './replies.ts'
@@ -15,11 +17,12 @@ export interface RelayOptions {
   readonly toClient: (text: string) => Translated
   /** The upstream asked something of us in the middle of the call; `id` is as it wrote it. */
   readonly onRequest: (id: string, method: string) => void
-  /** The call is over: answered, given up, or the client has gone (`aborted`). Called once. */
+  /** The call is over: answered, given up, or the client has gone (`aborted`). */
   readonly onEnd: (how: 'answered' | 'failed' | 'aborted') => void
 }
 
 const MAX_EVENT_CHARS = 1024 * 1024
+const MAX_REQUESTS = 16
 const STREAM_HEADERS = { 'content-type': SSE_TYPE, 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
 
 /**
@@ -42,11 +45,21 @@ async function relayJson(response: GuardedAnswer, options: RelayOptions): Promis
   } catch (error) {
     throw unavailable(connection, 'broke its answer off', error)
   }
-  const answer = options.toClient(text)
+  const answer = translated(text, options)
   if (answer.kind !== 'final') throw unexpectedStatus(response.status, connection)
   options.onEnd('answered')
   // A status of the new era is part of its message; one of the old era says that there is no message.
   return jsonReply(answer.text, clientEra === 'modern' ? response.status : 200)
+}
+
+function translated(text: string, { connection, toClient }: RelayOptions): Translated {
+  try {
+    return toClient(text)
+  } catch (error) {
+    throw error instanceof DuplicateKeyError
+      ? invalidUpstream(connection, 'gave an answer with a key twice', error)
+      : error
+  }
 }
 
 function unexpectedStatus(status: number, connection: Connection): Error {
@@ -55,7 +68,8 @@ function unexpectedStatus(status: number, connection: Connection): Error {
   return invalidUpstream(connection, `answered with ${what}`)
 }
 
-function relayEvents(body: ReadableStream<Uint8Array>, options: RelayOptions): Response {
+function relayEvents(body: ReadableStream<Uint8Array>, given: RelayOptions): Response {
+  const options = { ...given, onRequest: atMost(MAX_REQUESTS, given.onRequest) }
   const reader = readSse(body, MAX_EVENT_CHARS)
   const encoder = new TextEncoder()
   const stream = new ReadableStream<Uint8Array>(
@@ -94,11 +108,24 @@ async function nextForClient(reader: SseReader, options: RelayOptions): Promise<
 
 /** A stream that ends without an answer would leave the client waiting until its own deadline. */
 function brokenOff({ connection, clientId, signal, onEnd }: RelayOptions): { text: string; isLast: boolean } {
-  if (signal.aborted) return { text: SSE_COMMENT, isLast: true }
-  onEnd('failed')
-  const { message } = unavailable(connection, 'ended its answer before it was complete')
+  onEnd(signal.aborted ? 'aborted' : 'failed')
+  if (signal.aborted && !(signal.reason instanceof GatewayError)) return { text: SSE_COMMENT, isLast: true }
+  const { message } =
+    signal.reason instanceof GatewayError
+      ? signal.reason
+      : unavailable(connection, 'ended its answer before it was complete')
   const data = { connection: connection.name }
   return { text: sseEvent(errorText(clientId, { code: UPSTREAM_FAILED, message, data })), isLast: true }
+}
+
+/** Each request of the upstream makes us send something: one that never stops asking is cut off. */
+function atMost(limit: number, onRequest: RelayOptions['onRequest']): RelayOptions['onRequest'] {
+  let count = 0
+  return (id, method) => {
+    count += 1
+    if (count > limit) throw new RangeError('the upstream asks too much')
+    onRequest(id, method)
+  }
 }
 
 function ignore(): void {}

@@ -56,6 +56,9 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Longer ones serve nobody, and they are kept for as long as a call is under way. */
+const MAX_ID_CHARS = 1024
+
 export function isRequestId(value: unknown): value is RequestId {
-  return typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))
+  return typeof value === 'string' ? value.length <= MAX_ID_CHARS : typeof value === 'number' && Number.isFinite(value)
 }

@@ -30,7 +30,7 @@ function onlyThisKey(key: string): Credentials {
   return {
     headersFor: async (connection) => ({
       generation: 0,
-      headers: credentialHeaders(connection, { type: 'api_key', key }),
+      headers: credentialHeaders(connection, { type: 'api_key', key, origin: new URL(connection.mcpServerUrl).origin }),
     }),
     afterRefusal: async ({ displayName }) => {
       throw new GatewayError('consent_required', `${displayName} does not accept this key.`)

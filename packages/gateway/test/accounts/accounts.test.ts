@@ -134,12 +134,24 @@ describe('activate', () => {
     const link = await rooms.accounts.findLink(tokenOf(await openLink('u')))
     const keys = Array.from({ length: 100 }, (_, index) => `key ${index}`)
     const results = await Promise.all(
-      keys.map((key) => rooms.accounts.activate(link?.id ?? '', { type: 'api_key', key })),
+      keys.map((key) =>
+        rooms.accounts.activate(link?.id ?? '', { type: 'api_key', key, origin: 'https://search.example' }),
+      ),
     )
     expect(results.filter(Boolean)).toHaveLength(1)
     const read = await rooms.accounts.readCredential(link?.account.id ?? '')
-    expect(read?.credential).toEqual({ type: 'api_key', key: keys[results.indexOf(true)] })
+    expect(read?.credential).toMatchObject({ type: 'api_key', key: keys[results.indexOf(true)] })
     expect(told).toHaveLength(1)
+  })
+
+  it('keeps the first of two people who finish with two links at the same moment, and leaves the other link unused', async () => {
+    const [one, other] = [await openLink('u'), await openLink('u')]
+    await rooms.connect(one, GRANT)
+    await expect(rooms.connect(other, { ...GRANT, accessToken: 'of somebody else' })).rejects.toMatchObject({
+      code: 'conflict',
+    })
+    const read = await rooms.accounts.readCredential((await mailOf('u')).id)
+    expect(read?.credential).toEqual(GRANT)
   })
 
   it('changes nothing through a link that has expired or does not exist', async () => {
@@ -215,6 +227,7 @@ describe('setStatus', () => {
   it('leaves an account alone that was connected again meanwhile', async () => {
     await rooms.connect(await openLink('u'), GRANT)
     const before = await mailOf('u')
+    await rooms.accounts.setStatus(before, 'EXPIRED')
     await rooms.connect(await openLink('u'), GRANT)
     expect(await rooms.accounts.setStatus(before, 'EXPIRED')).toBe(false)
     expect((await mailOf('u')).status).toBe('ACTIVE')

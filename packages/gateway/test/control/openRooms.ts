@@ -37,7 +37,7 @@ export const OPTIONS = {
   },
 } satisfies GatewayOptions
 
-export const API_KEY: Credential = { type: 'api_key', key: 'canary-api-key' }
+export const API_KEY: Credential = { type: 'api_key', key: 'canary-api-key', origin: 'https://search.example' }
 
 /** The rooms of the control plane on a store in memory and a clock that the test moves. */
 export async function openRooms(options: GatewayOptions = OPTIONS, existing?: Store) {

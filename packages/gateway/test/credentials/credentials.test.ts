@@ -187,6 +187,25 @@ describe('createCredentials', () => {
       expect(await scripted.headers()).toEqual({ generation: 2, headers: bearer('theirs') })
     })
 
+    it('writes what a refresh gave before it asks again when the first writing fails', async () => {
+      const scripted = await startScripted(async (given) => ({ ...given, accessToken: 'at-1', refreshToken: 'rt-1' }))
+      const { replaceCredential } = scripted.accounts
+      scripted.accounts.replaceCredential = async () => {
+        scripted.accounts.replaceCredential = replaceCredential
+        throw new Error('the disk is full')
+      }
+      scripted.clock.advance(59 * 60_000)
+      // What is left of the old token is not used: the server may have ended it with the refresh.
+      await expect(
+        scripted.credentials.afterRefusal(scripted.connection, scripted.account(), {
+          generation: 1,
+          headers: bearer('at-0'),
+        }),
+      ).rejects.toThrow('the disk is full')
+      expect((await scripted.headers()).headers).toEqual(bearer('at-1'))
+      expect(scripted.calls).toHaveLength(1)
+    })
+
     it('does not expire the account when the grant that the server refused was replaced meanwhile', async () => {
       const scripted = await startScripted(async (given) => {
         const { accounts, account } = scripted
@@ -217,6 +236,20 @@ describe('createCredentials', () => {
       expect(account().status).toBe('EXPIRED')
     })
 
+    it('sends an API key to no other server when the connection points elsewhere since', async () => {
+      const clock = createTestClock()
+      const auth = { type: 'api_key', header: 'X-Api-Key' } as const
+      const connection = connectionTo('https://mail.example/mcp', auth)
+      const accounts = createMemoryAccounts(clock)
+      const accountId = accounts.add(connection)
+      const link = await accounts.findLink(accounts.link(accountId))
+      await accounts.activate(link?.id ?? '', { type: 'api_key', key: 'k-1', origin: 'https://mail.example' })
+      const credentials = createCredentials({ accounts, clock, oauth: { refresh: unavailable } })
+      const moved = { ...connection, mcpServerUrl: 'https://evil.example/mcp' }
+      expect(await codeOf(credentials.headersFor(moved, accounts.account(accountId)))).toBe('consent_required')
+      expect(accounts.account(accountId).status).toBe('EXPIRED')
+    })
+
     it('puts an API key into the header of the connection', async () => {
       const clock = createTestClock()
       const connection = connectionTo('https://mail.example/mcp', {
@@ -227,7 +260,7 @@ describe('createCredentials', () => {
       const accounts = createMemoryAccounts(clock)
       const accountId = accounts.add(connection)
       const link = await accounts.findLink(accounts.link(accountId))
-      await accounts.activate(link?.id ?? '', { type: 'api_key', key: 'k-1' })
+      await accounts.activate(link?.id ?? '', { type: 'api_key', key: 'k-1', origin: 'https://mail.example' })
       const credentials = createCredentials({ accounts, clock, oauth: { refresh: unavailable } })
       const opened = await credentials.headersFor(connection, accounts.account(accountId))
       expect(opened).toEqual({ generation: 1, headers: { 'x-api-key': 'Key k-1' } })

@@ -284,6 +284,36 @@ describe('createMcpEndpoint, tools/call', () => {
     expect(await answered.promise).toMatchObject({ id: 'ask', error: { code: -32601 } })
   })
 
+  it('ends a call when a 2025 upstream never stops asking, and sends it a bounded number of answers', async () => {
+    const asked = 1000
+    let answers = 0
+    await using upstream = await startRawUpstream(({ id, method }) => {
+      if (method === 'server/discover') return new Response('', { status: 400 })
+      const result = { protocolVersion: '2025-06-18', capabilities: {}, serverInfo: {} }
+      if (method === 'initialize') return jsonResponse({ jsonrpc: '2.0', id, result })
+      if (method !== 'tools/call') {
+        answers += 1
+        return new Response(null, { status: 202 })
+      }
+      const ping = `data: ${JSON.stringify({ jsonrpc: '2.0', id: 'ask', method: 'ping' })}\n\n`
+      return new Response(ping.repeat(asked), { headers: { 'content-type': 'text/event-stream' } })
+    })
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const { body, headers } = modernRequest('tools/call', { name: 'echo' })
+    const text = await (await world.post(world.url('ada'), body, headers)).text()
+    expect(text).toContain('"code":-32010')
+    // One of them is `notifications/initialized`.
+    expect(answers).toBeLessThanOrEqual(17)
+  })
+
+  it('refuses an id that is too long to be kept for the time of a call', async () => {
+    await using upstream = await startModernUpstream()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const { body, headers } = modernRequest('tools/call', { name: 'echo' })
+    const long = body.replace(/"id":\d+/, `"id":"${'x'.repeat(1025)}"`)
+    expect((await world.post(world.url('ada'), long, headers)).status).toBe(400)
+  })
+
   it('never sends a call twice when the connection breaks, wherever it breaks', async () => {
     await using upstream = await startModernUpstream()
     const target = Number(new URL(upstream.url).port)
