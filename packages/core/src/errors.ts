@@ -7,11 +7,13 @@ import type { ConnectionState } from './readiness/connectionState.ts'
  * - `authorization_timeout`: the deadline passed while connections were pending; `error.connections` lists them.
  * - `authorization_failed`: a connection reached a state that only a new link can end; `error.connections`.
  * - `aborted`: the caller's signal was aborted.
- * - `timeout`: a request or a tool call took longer than its deadline.
+ * - `timeout`: a request or a tool call took longer than its deadline. A tool call may have been carried out: check
+ *   before you call again.
  * - `unknown_config`: no MCP config has that name; the message lists the known ones.
  * - `invalid_user_identifier`: not a string of 1–255 characters without control characters.
  * - `unauthorized`: the control plane refused the client credentials.
- * - `unavailable`: the control plane or the endpoint could not be reached, or answered with a 5xx.
+ * - `unavailable`: the control plane or the endpoint could not be reached, or answered with a 429 or a 5xx. A tool call
+ *   may have been carried out, and the message then says so: check before you call again.
  * - `invalid_response`: what answered does not speak the protocol.
  * - `not_ready`: the connections are ACTIVE but the endpoint did not serve tools within the deadline.
  * - `unknown_tool`: the endpoint does not have this tool, or this user may not use it.

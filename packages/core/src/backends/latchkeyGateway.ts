@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import { LatchkeyError } from '../errors.ts'
 import { createHttpClient, type Fetch } from '../http/httpClient.ts'
 import { isSafeUrl } from '../http/safeUrl.ts'
+import type { ConnectionState } from '../readiness/connectionState.ts'
 import { checkMs } from '../timing/checkMs.ts'
 import { systemTiming, type Timing } from '../timing/timing.ts'
 import { toConnectionState, toEnsuredInstance, toSessionToken } from '../wire/mapping.ts'
@@ -51,6 +52,20 @@ export function latchkeyGateway(options: LatchkeyGatewayOptions): Backend {
   })
   const secretDigest = createHmac('sha256', identityKey).update(options.clientSecret).digest('base64url')
 
+  const getAuthState: Backend['getAuthState'] = async (instanceId, { signal, includeAuthLinks = false } = {}) => {
+    const answer = await controlPlane.request({
+      method: 'POST',
+      path: `/api/v1/mcp/instances/${encodeURIComponent(instanceId)}:get_auth_state`,
+      body: { include_auth_links: includeAuthLinks },
+      schema: authStateSchema,
+      doing: `reading the auth state of instance ${instanceId}`,
+      // With links it mints them, so it is not sent again.
+      idempotent: !includeAuthLinks,
+      signal,
+    })
+    return answer.connections.map(toConnectionState)
+  }
+
   return Object.freeze<Backend>({
     name: 'gateway',
     identity: JSON.stringify(['gateway', base, clientId, secretDigest]),
@@ -80,19 +95,7 @@ export function latchkeyGateway(options: LatchkeyGatewayOptions): Backend {
       }
     },
 
-    async getAuthState(instanceId, { signal, includeAuthLinks = false } = {}) {
-      const answer = await controlPlane.request({
-        method: 'POST',
-        path: `/api/v1/mcp/instances/${encodeURIComponent(instanceId)}:get_auth_state`,
-        body: { include_auth_links: includeAuthLinks },
-        schema: authStateSchema,
-        doing: `reading the auth state of instance ${instanceId}`,
-        // With links it mints them, so it is not sent again.
-        idempotent: !includeAuthLinks,
-        signal,
-      })
-      return answer.connections.map(toConnectionState)
-    },
+    getAuthState,
 
     async createSessionToken({ instance, expirySeconds, tools }, { signal } = {}) {
       if (instance.configId === undefined)
@@ -100,22 +103,28 @@ export function latchkeyGateway(options: LatchkeyGatewayOptions): Backend {
           'invalid_response',
           `instance ${instance.id} names no config to get a session token for`,
         )
-      return toSessionToken(
-        await controlPlane.request({
-          method: 'POST',
-          path: `/api/v1/mcp/configs/${encodeURIComponent(instance.configId)}/tokens`,
-          body: {
-            identifier: instance.userIdentifier,
-            ...(expirySeconds === undefined ? {} : { expiry: `${expirySeconds}s` }),
-            ...(tools === undefined ? {} : { tools }),
-          },
-          schema: sessionTokenSchema,
-          doing: `getting a session token for user ${JSON.stringify(instance.userIdentifier)}`,
-          idempotent: true,
-          signal,
-          refused: (_status, body) => notAllActive(body, instance.userIdentifier),
-        }),
-      )
+      try {
+        return toSessionToken(
+          await controlPlane.request({
+            method: 'POST',
+            path: `/api/v1/mcp/configs/${encodeURIComponent(instance.configId)}/tokens`,
+            body: {
+              identifier: instance.userIdentifier,
+              ...(expirySeconds === undefined ? {} : { expiry: `${expirySeconds}s` }),
+              ...(tools === undefined ? {} : { tools }),
+            },
+            schema: sessionTokenSchema,
+            doing: `getting a session token for user ${JSON.stringify(instance.userIdentifier)}`,
+            idempotent: true,
+            signal,
+            refused: (_status, body) => (isPreconditionFailure(body) ? new NotAllActive() : undefined),
+          }),
+        )
+      } catch (error) {
+        if (!(error instanceof NotAllActive)) throw error
+        const states = await getAuthState(instance.id, { signal, includeAuthLinks: true }).catch(() => [])
+        throw notAllActive(states, instance.userIdentifier)
+      }
     },
 
     statusEvents: (instanceId, eventOptions) => statusEventStream(controlPlane, instanceId, eventOptions),
@@ -163,12 +172,22 @@ async function nameKnownConfigs(
   }
 }
 
+class NotAllActive extends LatchkeyError {
+  constructor() {
+    super('authorization_required', 'not every connection is ACTIVE')
+  }
+}
+
 /** `FAILED_PRECONDITION` (9 in gRPC): a connection of the config has no active account. */
-function notAllActive(body: string, userIdentifier: string): LatchkeyError | undefined {
+function isPreconditionFailure(body: string): boolean {
   const code = readErrorBody(body)?.code
-  if (code !== 'FAILED_PRECONDITION' && code !== '9') return undefined
+  return code === 'FAILED_PRECONDITION' || code === '9'
+}
+
+function notAllActive(states: readonly ConnectionState[], userIdentifier: string): LatchkeyError {
   return new LatchkeyError(
     'authorization_required',
     `user ${JSON.stringify(userIdentifier)} has connections to authorize before a session token can be had`,
+    { connections: states.filter((state) => !state.isActive) },
   )
 }

@@ -16,7 +16,7 @@ export function shownText(text: string): string {
 }
 
 /** `fetch failed` says nothing; what it wraps does. */
-function innermost(error: Error): Error {
+export function innermost(error: Error): Error {
   let inner = error
   for (let depth = 0; depth < 5 && inner.cause instanceof Error; depth += 1) inner = inner.cause
   return inner

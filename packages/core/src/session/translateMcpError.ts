@@ -1,6 +1,6 @@
 import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from '@modelcontextprotocol/client'
 import { LatchkeyError } from '../errors.ts'
-import { describeFailure, shownText } from '../http/describeFailure.ts'
+import { describeFailure, innermost, shownText } from '../http/describeFailure.ts'
 import { STREAM_ENDED } from './streamEndGuard.ts'
 
 /** An error of the MCP client, or of what it talks to, as a `LatchkeyError`. The one place for it. No secret passes. */
@@ -16,6 +16,15 @@ export function translateMcpError(error: unknown, doing: string, signal?: AbortS
     'unavailable',
     `${doing} failed: the MCP endpoint cannot be reached (${describeFailure(error)})`,
   )
+}
+
+/** What a connection fails with before anything was sent over it. */
+const UNSENT: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT'])
+
+/** Whether the request that failed with this surely never left. */
+export function wasNeverSent(error: unknown): boolean {
+  const cause = error instanceof Error ? innermost(error) : undefined
+  return cause !== undefined && 'code' in cause && UNSENT.has(cause.code)
 }
 
 /** The HTTP status that the endpoint refused with, wherever in the chain of causes it is. */
@@ -37,10 +46,7 @@ function fromStatus(status: number, doing: string): LatchkeyError {
 
 function fromProtocolError(error: ProtocolError, doing: string): LatchkeyError {
   if (error.data === STREAM_ENDED)
-    return new LatchkeyError(
-      'unavailable',
-      `${doing} failed: the answer ended before its result; it may have been carried out`,
-    )
+    return new LatchkeyError('unavailable', `${doing} failed: the answer ended before its result`)
   return new LatchkeyError('rejected', `${doing} failed: ${shownText(error.message)} (${error.code})`)
 }
 

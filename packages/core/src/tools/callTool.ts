@@ -6,7 +6,7 @@ import {
 } from '@modelcontextprotocol/client'
 import { LatchkeyError } from '../errors.ts'
 import type { ConnectionState } from '../readiness/connectionState.ts'
-import { translateMcpError } from '../session/translateMcpError.ts'
+import { translateMcpError, wasNeverSent } from '../session/translateMcpError.ts'
 import { authorizationLinks } from './authorizationLinks.ts'
 
 /** What a call needs of the one who keeps the user's state. */
@@ -51,13 +51,22 @@ async function translateCallError(context: ToolCallContext, error: unknown): Pro
   }
   const translated = translateMcpError(error, doing, signal)
   if (translated.code === 'rejected' || translated.code === 'unauthorized') context.forget()
-  if (translated.code !== 'unauthorized' && translated.code !== 'authorization_required') return translated
-  return refusedForWhom(context, translated)
+  if (translated.code === 'unauthorized' || translated.code === 'authorization_required')
+    return refusedForWhom(context, translated)
+  const isUnknownOutcome = translated.code === 'unavailable' || translated.code === 'timeout'
+  return isUnknownOutcome && !wasNeverSent(error) ? mayBeDone(translated) : translated
+}
+
+/** Whoever reads it, a model above all, must not simply call again. */
+function mayBeDone({ code, message, cause, connections }: LatchkeyError): LatchkeyError {
+  const warning = `${message}; it may have been carried out; check before you call again`
+  return new LatchkeyError(code, warning, { cause, connections })
 }
 
 /** The endpoint refuses the user: that is mended by the user if a connection is pending, else by the operator. */
 async function refusedForWhom(context: ToolCallContext, refusal: LatchkeyError): Promise<LatchkeyError> {
   context.forget()
+  if (refusal.connections.length > 0) return authorizationRequired(context, refusal.connections)
   try {
     const pending = await context.pendingConnections()
     return pending.length > 0 ? authorizationRequired(context, pending) : refusal
