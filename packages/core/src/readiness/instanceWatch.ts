@@ -26,12 +26,15 @@ export interface WatchListener<T> {
   onRefused(error: LatchkeyError): void
 }
 
-/** Never faster than this, however long the wait. */
-const FIRST_POLL_MS = 5_000
+/** Never read faster than this without an event, however long the wait and however often the stream breaks. */
+const MIN_READ_MS = 5_000
+const FIRST_POLL_MS = MIN_READ_MS
 const MAX_POLL_MS = 30_000
 const POLL_GROWTH = 1.5
 const FIRST_REOPEN_MS = 250
 const MAX_REOPEN_MS = 30_000
+/** A stream that lived this long works, even if nothing happened meanwhile. */
+const STEADY_STREAM_MS = 5_000
 
 /**
  * Follows the state of one instance for everybody who waits for it: pushed events and a slow poll, each of which makes
@@ -44,6 +47,8 @@ export class InstanceWatch<T> {
   #stop: AbortController | undefined
   #reading = false
   #readAgain = false
+  #lastReadAt = Number.NEGATIVE_INFINITY
+  #isReadScheduled = false
 
   constructor(options: WatchOptions<T>) {
     this.#options = options
@@ -76,7 +81,7 @@ export class InstanceWatch<T> {
     for (let delayMs = FIRST_POLL_MS; ; delayMs = Math.min(MAX_POLL_MS, delayMs * POLL_GROWTH)) {
       // Jitter only adds, so that many waiters spread and none is faster than it may be.
       await sleep(timing, delayMs * (1 + 0.2 * timing.random()), signal)
-      await this.#read(signal)
+      await this.#readPaced(signal)
     }
   }
 
@@ -85,25 +90,47 @@ export class InstanceWatch<T> {
     if (!backend.statusEvents) return
     let lastEventId: string | undefined
     let reopenMs = FIRST_REOPEN_MS
+    // The first opening, and the first after an event, are worth a reading at once.
+    let isReadDue = true
     for (;;) {
-      let opened = false
+      let openedAt: number | undefined
       const onOpen = () => {
-        opened = true
-        reopenMs = FIRST_REOPEN_MS
+        openedAt = timing.now()
         // What happened before the stream was open is not in it.
-        void this.#read(signal)
+        void (isReadDue ? this.#read(signal) : this.#readPaced(signal))
+        isReadDue = false
       }
       try {
         for await (const event of backend.statusEvents(instanceId, { signal, lastEventId, onOpen })) {
           lastEventId = event.id ?? lastEventId
+          reopenMs = FIRST_REOPEN_MS
+          isReadDue = true
           void this.#read(signal)
         }
-        if (!opened) return
+        if (openedAt === undefined) return
       } catch {
         // A broken stream is opened again, and meanwhile the poll goes on.
       }
+      if (openedAt !== undefined && timing.now() - openedAt >= STEADY_STREAM_MS) reopenMs = FIRST_REOPEN_MS
       await sleep(timing, reopenMs * (1 + timing.random()), signal)
       reopenMs = Math.min(MAX_REOPEN_MS, reopenMs * 2)
+    }
+  }
+
+  /** Reads as soon as the last reading began long enough ago. Never throws. */
+  async #readPaced(signal: AbortSignal): Promise<void> {
+    if (this.#isReadScheduled) return
+    const { timing } = this.#options
+    const waitMs = this.#lastReadAt + MIN_READ_MS - timing.now()
+    if (waitMs <= 0) return this.#read(signal)
+    this.#isReadScheduled = true
+    try {
+      await sleep(timing, waitMs, signal)
+      this.#isReadScheduled = false
+      // An event may have led to a reading meanwhile.
+      await this.#readPaced(signal)
+    } catch {
+      // Nobody waits any more.
     }
   }
 
@@ -126,6 +153,7 @@ export class InstanceWatch<T> {
 
   async #readOnce(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
+    this.#lastReadAt = this.#options.timing.now()
     try {
       const reading = await this.#options.read(signal)
       if (!signal.aborted) this.#tell((listener) => listener.onReading(reading))
