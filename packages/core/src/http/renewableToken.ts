@@ -8,6 +8,8 @@ export interface FetchedToken {
 
 /** A token that is fetched once for everybody, renewed before it ends, and never shown. */
 export interface RenewableToken {
+  /** Uses this one, got in passing, if it lasts longer than the one there is. */
+  offer(token: FetchedToken): void
   get(signal?: AbortSignal): Promise<string>
   /** A token other than the one that was refused. */
   afterRefusal(refused: string, signal?: AbortSignal): Promise<string>
@@ -24,18 +26,25 @@ export function createRenewableToken(
   const flights = new SingleFlight<string>()
   let current: { value: string; renewAt: number } | undefined
 
+  const lasting = ({ value, expiresInMs }: FetchedToken) => {
+    const margin = Math.min(MAX_RENEWAL_MARGIN_MS, expiresInMs * RENEWAL_FRACTION)
+    return { value, renewAt: timing.now() + expiresInMs - margin }
+  }
+
   const renew = (signal: AbortSignal | undefined) =>
     flights.run('renew', signal, async (shared) => {
-      const { value, expiresInMs } = await fetchToken(shared)
-      const margin = Math.min(MAX_RENEWAL_MARGIN_MS, expiresInMs * RENEWAL_FRACTION)
-      current = { value, renewAt: timing.now() + expiresInMs - margin }
-      return value
+      current = lasting(await fetchToken(shared))
+      return current.value
     })
 
   const get = async (signal?: AbortSignal) =>
     current && timing.now() < current.renewAt ? current.value : renew(signal)
 
   return {
+    offer(token) {
+      const offered = lasting(token)
+      if (!current || offered.renewAt > current.renewAt) current = offered
+    },
     get,
     async afterRefusal(refused, signal) {
       if (current?.value === refused) current = undefined

@@ -87,9 +87,14 @@ export class UserReadiness {
   }
 
   ensure(subject: Subject, signal: AbortSignal): Promise<EnsuredInstance> {
-    return this.#ensuring.run(this.#userKey(subject), signal, (shared) =>
-      this.#options.backend.ensureInstance(subject, { signal: shared }),
-    )
+    return this.#ensuring.run(this.#userKey(subject), signal, (shared) => this.#ensure(subject, shared))
+  }
+
+  /** An answer about somebody else is not used: its URL and its tokens would give this user another one's tools. */
+  async #ensure(subject: Subject, signal: AbortSignal): Promise<EnsuredInstance> {
+    const ensured = await this.#options.backend.ensureInstance(subject, { signal })
+    if (ensured.instance.userIdentifier === subject.userIdentifier) return ensured
+    throw new LatchkeyError('invalid_response', `the control plane answered for another user than ${nameOf(subject)}`)
   }
 
   /** The connections that are not ACTIVE, with links: minted once for all who ask at the same time. */
@@ -130,7 +135,7 @@ export class UserReadiness {
   #watch(subject: Subject, { instance, authState }: EnsuredInstance): InstanceWatch<EnsuredInstance | undefined> {
     const { backend, timing } = this.#options
     const read = async (signal: AbortSignal) => {
-      const extra = authState && (await backend.ensureInstance(subject, { signal }))
+      const extra = authState && (await this.#ensure(subject, signal))
       return { states: extra?.authState ?? (await backend.getAuthState(instance.id, { signal })), extra }
     }
     return this.#watches.get(this.#userKey(subject), { instanceId: instance.id, backend, read, timing })
@@ -141,7 +146,10 @@ export class UserReadiness {
     const { backend, fetch, timing, requestTimeoutMs, pool } = this.#options
     const userKey = this.#userKey(subject)
     const known = this.#known.get(userKey)
-    if (known && isSameInstance(known.instance, ensured.instance)) return known
+    if (known && isSameInstance(known.instance, ensured.instance)) {
+      if (ensured.sessionToken) known.credential.offer(ensured.sessionToken)
+      return known
+    }
     if (known) pool.drop(known.key)
     const resolved = resolveEndpoint(backend, ensured, subject, { fetch, timing, requestTimeoutMs })
     this.#known.set(userKey, resolved)

@@ -1,13 +1,15 @@
 import type { Backend, McpInstance, SessionToken } from '../backends/backend.ts'
 import { LatchkeyError } from '../errors.ts'
 import { isSafeUrl } from '../http/safeUrl.ts'
-import { createRenewableToken } from '../http/renewableToken.ts'
+import { createRenewableToken, type FetchedToken } from '../http/renewableToken.ts'
 import type { Timing } from '../timing/timing.ts'
 
 /** How a session proves who it is for. */
 export interface Credential {
   readonly kind: 'session-token' | 'url'
   readonly url: string
+  /** A session token that came in passing: used if it lasts longer than the one there is. */
+  offer(sessionToken: SessionToken): void
   headers(signal?: AbortSignal): Promise<Record<string, string>>
   /** Other headers than those that were refused; undefined where there are no others. */
   headersAfterRefusal(
@@ -31,16 +33,19 @@ export function createCredential(
 ): Credential {
   if (instance.mcpServerUrl === undefined) return urlCredential(instance)
   const url = checkedUrl(instance.mcpServerUrl, instance)
-  let given = sessionToken
-  const token = createRenewableToken(async (signal) => {
-    const minted = given ?? (await backend.createSessionToken({ instance }, { signal }))
-    given = undefined
-    const expiresInMs = Math.max(MIN_LIFE_MS, minted.expiresAt.getTime() - timing.now())
-    return { value: minted.token, expiresInMs }
-  }, timing)
+  const toFetched = ({ token: value, expiresAt }: SessionToken): FetchedToken => ({
+    value,
+    expiresInMs: Math.max(MIN_LIFE_MS, expiresAt.getTime() - timing.now()),
+  })
+  const token = createRenewableToken(
+    async (signal) => toFetched(await backend.createSessionToken({ instance }, { signal })),
+    timing,
+  )
+  if (sessionToken) token.offer(toFetched(sessionToken))
   return {
     kind: 'session-token',
     url,
+    offer: (offered) => token.offer(toFetched(offered)),
     headers: async (signal) => bearer(await token.get(signal)),
     headersAfterRefusal: async (refused, signal) =>
       bearer(await token.afterRefusal((refused['authorization'] ?? '').replace(/^Bearer /, ''), signal)),
@@ -53,6 +58,7 @@ function urlCredential(instance: McpInstance): Credential {
   return {
     kind: 'url',
     url: checkedUrl(instance.url, instance),
+    offer: () => {},
     headers: async () => ({}),
     headersAfterRefusal: async () => undefined,
   }

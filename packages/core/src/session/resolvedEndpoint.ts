@@ -1,7 +1,7 @@
 import type { Backend, EnsuredInstance, McpInstance } from '../backends/backend.ts'
 import type { Fetch } from '../http/httpClient.ts'
 import type { Timing } from '../timing/timing.ts'
-import { createCredential } from './credential.ts'
+import { createCredential, type Credential } from './credential.ts'
 import type { McpSessionOptions } from './mcpSession.ts'
 import { ReadyEndpoint } from './readyEndpoint.ts'
 import type { SessionKey } from './sessionPool.ts'
@@ -10,6 +10,7 @@ import type { SessionKey } from './sessionPool.ts'
 export interface ResolvedEndpoint {
   readonly instance: McpInstance
   readonly key: SessionKey
+  readonly credential: Credential
   readonly endpoint: ReadyEndpoint
   readonly sessionOptions: () => McpSessionOptions
 }
@@ -30,6 +31,7 @@ export function resolveEndpoint(
       endpointUrl: credential.url,
       credentialKind: credential.kind,
     },
+    credential,
     endpoint: new ReadyEndpoint({
       userIdentifier: asked.userIdentifier,
       config: asked.configName,
