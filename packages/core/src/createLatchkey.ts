@@ -52,7 +52,8 @@ class PooledLatchkey implements Latchkey {
 
   constructor(options: ResolvedOptions) {
     this.#options = options
-    this.#http = createHttpClient({ fetch: options.fetch })
+    // A tool call may take longer than undici allows; the MCP client has a timer for each request.
+    this.#http = createHttpClient({ fetch: options.fetch, endless: true })
     this.#pool = new SessionPool({ timing: options.timing, idleMs: options.idleMs })
     this.#readiness = new UserReadiness({ ...options, pool: this.#pool, fetch: this.#http.fetch })
   }

@@ -13,13 +13,17 @@ export interface HttpClient {
 /**
  * @param dispatcher an undici dispatcher to use instead of an own one; it is then not closed here.
  * @param fetch replaces the pool altogether.
+ * @param endless whether an answer may take as long as it likes: whoever asks has a timer of its own. Default: undici's
+ * 300 s for the headers, and between two pieces of the body.
  */
 export function createHttpClient({
   dispatcher,
   fetch,
-}: { dispatcher?: Dispatcher | undefined; fetch?: Fetch | undefined } = {}): HttpClient {
+  endless = false,
+}: { dispatcher?: Dispatcher | undefined; fetch?: Fetch | undefined; endless?: boolean } = {}): HttpClient {
   if (fetch) return { fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }), close: async () => {} }
-  const agent = dispatcher ?? new Agent({ keepAliveTimeout: 30_000, connect: { timeout: 5_000 } })
+  const limits = endless ? { headersTimeout: 0, bodyTimeout: 0 } : {}
+  const agent = dispatcher ?? new Agent({ keepAliveTimeout: 30_000, connect: { timeout: 5_000 }, ...limits })
   return {
     fetch: (url, init) => send(agent, url, init),
     // `destroy` and not `close`: an event stream that is still open would be waited for.
