@@ -11,8 +11,8 @@ const digestKey = randomBytes(32)
 
 /**
  * The Latchkey for these options: the same one for the same options, so that calls that name no Latchkey share sessions
- * and sockets. It lives as long as the process. Options that are objects or functions count as the same if they are
- * identical.
+ * and sockets. It lives as long as the process, or until it is closed; the next call then makes a new one. Options that
+ * are objects or functions count as the same if they are identical.
  *
  * @throws {TypeError} as `createLatchkey`.
  */
@@ -21,6 +21,11 @@ export function sharedLatchkey(options: LatchkeyOptions = {}): Latchkey {
   const kept = shared.get(key)
   if (kept) return kept
   const latchkey = createLatchkey(options)
+  const close = latchkey.close.bind(latchkey)
+  latchkey.close = () => {
+    if (shared.get(key) === latchkey) shared.delete(key)
+    return close()
+  }
   shared.set(key, latchkey)
   return latchkey
 }

@@ -100,6 +100,16 @@ describe('sharedLatchkey', () => {
       sharedLatchkey({ env: { ...environment, LATCHKEY_URL: 'https://two.example' } }),
     )
   })
+
+  it('is a new one when the last one was closed', async () => {
+    const options = { url: 'https://closed.example', clientId: 'a', clientSecret: 'b', env: {} }
+    const closed = sharedLatchkey(options)
+    await closed.close()
+    const next = sharedLatchkey(options)
+    expect(next).not.toBe(closed)
+    await closed.close()
+    expect(sharedLatchkey(options)).toBe(next)
+  })
 })
 
 const environment = { LATCHKEY_CLIENT_ID: 'a', LATCHKEY_CLIENT_SECRET: 'b' }
