@@ -49,6 +49,18 @@ describe('latchkeyGateway', () => {
     expect(error.message).toContain(CONFIG)
   })
 
+  it('says invalid_response when it answers for another user', async () => {
+    const { plane, latchkey } = await setup()
+    plane.setStatus('b', 'mail', 'ACTIVE')
+    const instance = { id: 'ins_b', user_identifier: 'b', url: `${plane.url}/mcp/canary-url-secret-b` }
+    plane.inject(ENSURE, () => Response.json({ instance }))
+    for (const failing of [latchkey.ensureInstance('a'), latchkey.mcpUrl('a'), latchkey.userTools('a')]) {
+      const error = await failureOf(failing)
+      expect(error.code).toBe('invalid_response')
+      expect(error.message).not.toContain('canary')
+    }
+  })
+
   it('says that it is no control plane when it answers HTML', async () => {
     const { plane, latchkey } = await setup()
     plane.inject(ENSURE, () => new Response('<html>hello</html>', { headers: { 'content-type': 'text/html' } }))

@@ -105,9 +105,27 @@ describe('waitForAuth', () => {
     given.plane.breakStreams()
     await given.timing.timerOf(250)
     given.timing.advance(250)
-    await given.plane.answered(AUTH_STATE, 3)
+    await given.plane.answered(EVENTS, 2)
     given.plane.setStatus('u1', 'mail', 'ACTIVE')
     await expect(wait).resolves.toHaveLength(1)
+    await expectNothingLeft(given)
+  })
+
+  it('opens a stream that closes at once ever more slowly, and reads once in 5 s', async () => {
+    const given = await setup()
+    given.plane.inject(EVENTS, () => new Response(': hello\n\n', { headers: { 'content-type': 'text/event-stream' } }))
+    const { wait } = await waiting(given)
+    for (const delayMs of [250, 500, 1_000, 2_000]) {
+      await given.timing.timerOf(delayMs)
+      given.timing.advance(delayMs)
+    }
+    await given.timing.timerOf(4_000)
+    expect(given.plane.count(EVENTS)).toBe(5)
+    expect(given.plane.count(AUTH_STATE)).toBe(2)
+    given.plane.setStatus('u1', 'mail', 'ACTIVE')
+    given.timing.advance(FIRST_POLL_MS - 3_750)
+    await expect(wait).resolves.toHaveLength(1)
+    expect(given.plane.count(AUTH_STATE)).toBe(3)
     await expectNothingLeft(given)
   })
 
@@ -230,6 +248,19 @@ describe('ready', () => {
     expect(error.code).toBe('authorization_required')
     expect(error.connections[0]?.authenticationLink).toMatch(/\/connect\//)
     await expectNothingLeft(given)
+  })
+
+  it('gives the links when the user has to authorize again before the endpoint can have a token', async () => {
+    const given = await setup()
+    given.plane.setStatus('u1', 'mail', 'ACTIVE')
+    const endpoint = await given.latchkey.ready('u1')
+    given.plane.setStatus('u1', 'mail', 'EXPIRED')
+    given.timing.advance(3_600_000)
+    const error = await failureOf(endpoint.headers())
+    expect(error.code).toBe('authorization_required')
+    expect(error.connections.map((state) => state.connectionName)).toEqual(['mail'])
+    expect(error.connections[0]?.authenticationLink).toMatch(/\/connect\//)
+    expect(given.plane.count(AUTH_STATE)).toBe(1)
   })
 
   it('asks for links once, shows them once, waits, and gives an endpoint that works', async () => {

@@ -156,6 +156,17 @@ describe('UserTool.call', () => {
     expect(plane.count(MCP)).toBe(2)
   })
 
+  it('uses a session token that came with a later answer about the user', async () => {
+    const { plane, timing, latchkey } = await connected({ listTtlMs: 0 })
+    plane.sessionTokensEndAt = '2026-01-01T00:10:00Z'
+    const tools = await latchkey.userTools('u1')
+    plane.sessionTokensEndAt = '2026-01-01T01:00:00Z'
+    await latchkey.userTools('u1')
+    timing.advance(600_000)
+    await tool(tools, 'whoami').call({})
+    expect(plane.count(/tokens$/)).toBe(0)
+  })
+
   it('gives fresh links when the endpoint keeps refusing because a connection must be authorized', async () => {
     const { plane, latchkey } = await connected()
     const tools = await latchkey.userTools('u1')
@@ -165,6 +176,7 @@ describe('UserTool.call', () => {
     expect(error.code).toBe('authorization_required')
     expect(error.connections.map((state) => [state.connectionName, state.status])).toEqual([['mail', 'EXPIRED']])
     expect(error.connections[0]?.authenticationLink).toMatch(/\/connect\//)
+    expect(plane.count(/get_auth_state$/)).toBe(1)
     expect(plane.toolCalls).toEqual([])
   })
 
@@ -234,7 +246,9 @@ describe('UserTool.call', () => {
   it('says timeout when the tool takes too long', async () => {
     const { latchkey } = await connected()
     const tools = await latchkey.userTools('u1')
-    expect((await failureOf(tool(tools, 'hang').call({}, { timeoutMs: 20 }))).code).toBe('timeout')
+    const error = await failureOf(tool(tools, 'hang').call({}, { timeoutMs: 20 }))
+    expect(error.code).toBe('timeout')
+    expect(error.message).toMatch(/took too long.*; it may have been carried out; check before you call again$/)
   })
 
   it.each([
@@ -245,8 +259,19 @@ describe('UserTool.call', () => {
     const { plane, latchkey } = await connected()
     const tools = await latchkey.userTools('u1')
     plane.inject(MCP, answer)
-    expect((await failureOf(tool(tools, 'whoami').call({}))).code).toBe('unavailable')
+    const error = await failureOf(tool(tools, 'whoami').call({}))
+    expect(error.code).toBe('unavailable')
+    expect(error.message).toContain('it may have been carried out; check before you call again')
     expect(plane.count(MCP)).toBe(2)
+  })
+
+  it('does not say that the call may have been carried out when the endpoint could not be reached', async () => {
+    const { plane, latchkey } = await connected()
+    const tools = await latchkey.userTools('u1')
+    await plane.close()
+    const error = await failureOf(tool(tools, 'whoami').call({}))
+    expect(error.code).toBe('unavailable')
+    expect(error.message).not.toContain('carried out')
   })
 
   it.each([
@@ -265,6 +290,7 @@ describe('UserTool.call', () => {
     plane.inject(MCP, answer)
     const error = await failureOf(tool(tools, 'whoami').call({}))
     expect(error.code).toBe(code)
+    expect(error.message.includes('may have been carried out')).toBe(code === 'unavailable')
     expect(error.message).not.toContain('evil.test')
     expect(plane.count(MCP)).toBe(2)
   })
