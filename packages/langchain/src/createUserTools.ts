@@ -1,5 +1,5 @@
 import type { DynamicStructuredTool } from '@langchain/core/tools'
-import { warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
+import { checkMs, warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
 
 import { toTool } from './toTool.ts'
 
@@ -22,14 +22,15 @@ export interface UserToolsForLangChainOptions extends UserToolsOptions {
  *
  * A tool never throws what the model can be told: a failed call becomes a `ToolMessage` with `status: 'error'`. If a
  * connection needs the user's consent in the middle of a run, the message says which one (without the link), its
- * `artifact` is the `LatchkeyError` with the links, and `onAuthorizationRequired` is called. An aborted call throws.
- * The `artifact` of a call that succeeded is the MCP result, `structuredContent` included.
+ * `artifact` is the `LatchkeyError` with the links, and `onAuthorizationRequired` is called; the run does not wait for it
+ * then, and drops an error of its own. An aborted call throws. The `artifact` of a call that succeeded is the MCP result,
+ * `structuredContent` included.
  *
  * @param latchkey - Made by `createLatchkey` of `@latchkey/core`.
  * @returns `(userIdentifier, options?) => Promise<DynamicStructuredTool[]>`. It throws what `latchkey.userTools` throws:
  * a `LatchkeyError` with code `authorization_required`, `authorization_timeout`, `authorization_failed`, `aborted`,
  * `timeout`, `unknown_config`, `invalid_user_identifier`, `unauthorized`, `unavailable`, `invalid_response`,
- * `not_ready` or `rejected`.
+ * `not_ready` or `rejected`; or a `TypeError` when `toolTimeoutMs` is no time span.
  *
  * @example
  * const userTools = createUserTools(createLatchkey({ config: 'email-agent' }))
@@ -39,6 +40,7 @@ export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForLangChainOptions) => Promise<DynamicStructuredTool[]> {
   return async (userIdentifier, options = {}) => {
+    if (options.toolTimeoutMs !== undefined) checkMs('toolTimeoutMs', options.toolTimeoutMs)
     const { tools, report } = await latchkey.userTools(userIdentifier, options)
     const { onReport = warnOfMissingTools } = options
     onReport(report)

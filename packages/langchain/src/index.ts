@@ -1,2 +1,3 @@
+export { createLatchkey, LatchkeyError, type ConnectionState } from '@latchkey/core'
 export { createUserTools, type UserToolsForLangChainOptions } from './createUserTools.ts'
 export { getUserTools, type GetUserToolsOptions } from './getUserTools.ts'

@@ -5,6 +5,7 @@ import { LatchkeyError, type UserTool } from '@latchkey/core'
 import { toContent } from './content.ts'
 import type { UserToolsForLangChainOptions } from './createUserTools.ts'
 
+type Tell = UserToolsForLangChainOptions['onAuthorizationRequired']
 type Arguments = Record<string, unknown>
 type CallOptions = Pick<UserToolsForLangChainOptions, 'toolTimeoutMs' | 'attach' | 'onAuthorizationRequired'>
 
@@ -36,7 +37,13 @@ async function call(
     return [result.isError === true ? failed(content, result) : content, result]
   } catch (error) {
     if (!(error instanceof LatchkeyError) || error.code === 'aborted') throw error
-    if (error.code === 'authorization_required') await onAuthorizationRequired?.(error.connections)
+    if (error.code === 'authorization_required') tell(onAuthorizationRequired, error)
     return [failed(error.message, error), undefined]
   }
+}
+
+/** The run neither waits for the callback nor ends by its error: what the model and the app get is the call's own. */
+function tell(callback: Tell, { connections }: LatchkeyError): void {
+  const run = async () => await callback?.(connections)
+  run().catch(() => {})
 }

@@ -3,7 +3,7 @@ import { AIMessage, HumanMessage, isDataContentBlock, type ToolMessage } from '@
 import type { UserTool, UserTools } from '@latchkey/core'
 import { describe, expect, it } from 'vitest'
 
-import { createUserTools, type UserToolsForLangChainOptions } from '../src/index.ts'
+import { createUserTools, LatchkeyError, type UserToolsForLangChainOptions } from '../src/index.ts'
 
 type Result = Awaited<ReturnType<UserTool['call']>>
 
@@ -54,6 +54,26 @@ async function sentToOpenAi(message: ToolMessage): Promise<unknown> {
 }
 
 describe('createUserTools', () => {
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no pager')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no pager'))],
+    ['never ends', () => new Promise(() => {})],
+  ])('gives the app the error of the call when onAuthorizationRequired %s', async (_how, onAuthorizationRequired) => {
+    const error = new LatchkeyError('authorization_required', 'mail has to be authorized')
+    const tool = await lookTool(() => Promise.reject(error), { onAuthorizationRequired })
+    expect(await tool.invoke(CALL)).toMatchObject({ status: 'error', artifact: error })
+  })
+
+  it('refuses a toolTimeoutMs that is no time span by its name', async () => {
+    const made = lookTool(async () => ({ content: [] }), { toolTimeoutMs: Number.NaN })
+    await expect(made).rejects.toThrow(/`toolTimeoutMs`/)
+  })
+
   it("gives OpenAI's Responses API words and images as the result of the call, and other files in words", async () => {
     const tool = await lookTool(async () => mixed)
     expect(await sentToOpenAi(await tool.invoke(CALL))).toEqual({

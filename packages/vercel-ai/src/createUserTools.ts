@@ -1,4 +1,4 @@
-import { warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
+import { checkMs, warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
 import type { ToolSet } from 'ai'
 
 import { toTool } from './toTool.ts'
@@ -16,15 +16,16 @@ export interface UserToolsForAiSdkOptions extends UserToolsOptions {
  *
  * A call that fails throws, so that it becomes a `tool-error` part holding the same error object. If a connection needs
  * the user's consent in the middle of a run, that error is a `LatchkeyError` with code `authorization_required` and the
- * links in `connections` (the model is told only its message), and `onAuthorizationRequired` is called. An error that
- * the tool itself reports is an `Error` with the tool's words, and the MCP result as its `cause`. The output of a
- * call that succeeded is the MCP result, `structuredContent` included.
+ * links in `connections` (the model is told only its message), and `onAuthorizationRequired` is called; the run
+ * does not wait for it then, and drops an error of its own. An error that the tool itself reports is an `Error` with the
+ * tool's words, and the MCP result as its `cause`. The output of a call that succeeded is the MCP result,
+ * `structuredContent` included.
  *
  * @param latchkey - Made by `createLatchkey` of `@latchkey/core`.
  * @returns `(userIdentifier, options?) => Promise<ToolSet>`. It throws what `latchkey.userTools` throws: a
  * `LatchkeyError` with code `authorization_required`, `authorization_timeout`, `authorization_failed`, `aborted`,
  * `timeout`, `unknown_config`, `invalid_user_identifier`, `unauthorized`, `unavailable`, `invalid_response`,
- * `not_ready` or `rejected`.
+ * `not_ready` or `rejected`; or a `TypeError` when `toolTimeoutMs` is no time span.
  *
  * @example
  * const userTools = createUserTools(createLatchkey({ config: 'email-agent' }))
@@ -34,6 +35,7 @@ export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForAiSdkOptions) => Promise<ToolSet> {
   return async (userIdentifier, options = {}) => {
+    if (options.toolTimeoutMs !== undefined) checkMs('toolTimeoutMs', options.toolTimeoutMs)
     const { tools, report } = await latchkey.userTools(userIdentifier, options)
     const { onReport = warnOfMissingTools } = options
     onReport(report)

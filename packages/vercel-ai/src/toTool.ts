@@ -5,6 +5,7 @@ import { toModelOutput } from './content.ts'
 import type { UserToolsForAiSdkOptions } from './createUserTools.ts'
 
 type CallOptions = Pick<UserToolsForAiSdkOptions, 'toolTimeoutMs' | 'onAuthorizationRequired'>
+type Tell = UserToolsForAiSdkOptions['onAuthorizationRequired']
 type Arguments = Record<string, unknown>
 
 export function toTool(userTool: UserTool, options: CallOptions = {}): Tool {
@@ -37,14 +38,20 @@ async function call(
   signal: AbortSignal | undefined,
   { toolTimeoutMs, onAuthorizationRequired }: CallOptions,
 ): Promise<ToolResult> {
-  const result = await userTool.call(args, { signal, timeoutMs: toolTimeoutMs }).catch(async (error: unknown) => {
+  const result = await userTool.call(args, { signal, timeoutMs: toolTimeoutMs }).catch((error: unknown) => {
     const isConsent = error instanceof LatchkeyError && error.code === 'authorization_required'
-    if (isConsent) await onAuthorizationRequired?.(error.connections)
+    if (isConsent) tell(onAuthorizationRequired, error)
     throw error
   })
   // Thrown, because the AI SDK hands a returned `isError` to the model as success.
   if (result.isError === true) throw new Error(reason(result), { cause: result })
   return result
+}
+
+/** The run neither waits for the callback nor ends by its error: what the model and the app get is the call's own. */
+function tell(callback: Tell, { connections }: LatchkeyError): void {
+  const run = async () => await callback?.(connections)
+  run().catch(() => {})
 }
 
 function reason(result: ToolResult): string {

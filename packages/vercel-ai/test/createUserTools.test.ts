@@ -3,14 +3,14 @@ import { generateText, isStepCount } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { describe, expect, it } from 'vitest'
 
-import { createUserTools } from '../src/index.ts'
+import { createUserTools, LatchkeyError, type UserToolsForAiSdkOptions } from '../src/index.ts'
 
 type Result = Awaited<ReturnType<UserTool['call']>>
 
 const data = Buffer.from('bytes').toString('base64')
 
 /** Runs a scripted model that calls the tool once with this input, and then stops. */
-async function run(call: UserTool['call'], input = '{}') {
+async function run(call: UserTool['call'], input = '{}', options?: UserToolsForAiSdkOptions) {
   const look: UserTool = {
     name: 'look',
     mcpName: 'look',
@@ -38,7 +38,7 @@ async function run(call: UserTool['call'], input = '{}') {
       }
     },
   })
-  const tools = await createUserTools({ userTools: async () => userTools })('user_123')
+  const tools = await createUserTools({ userTools: async () => userTools })('user_123', options)
   const { steps } = await generateText({ model, tools, prompt: 'go', stopWhen: isStepCount(3) })
   const seen = model.doGenerateCalls.at(-1)?.prompt.at(-1)?.content.at(-1)
   const output = typeof seen === 'object' && seen.type === 'tool-result' ? seen.output : undefined
@@ -73,6 +73,26 @@ describe('createUserTools', () => {
     const { parts, output } = await run(() => Promise.reject(error))
     expect(parts.flatMap((part) => (part.type === 'tool-error' ? [part.error] : []))).toEqual([error])
     expect(output).toEqual({ type: 'error-text', value: 'RangeError: no luck' })
+  })
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no pager')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no pager'))],
+    ['never ends', () => new Promise(() => {})],
+  ])('gives the app the error of the call when onAuthorizationRequired %s', async (_how, onAuthorizationRequired) => {
+    const error = new LatchkeyError('authorization_required', 'mail has to be authorized')
+    const { parts } = await run(() => Promise.reject(error), '{}', { onAuthorizationRequired })
+    expect(parts.flatMap((part) => (part.type === 'tool-error' ? [part.error] : []))).toEqual([error])
+  })
+
+  it('refuses a toolTimeoutMs that is no time span by its name', async () => {
+    const made = run(async () => ({ content: [] }), '{}', { toolTimeoutMs: Number.NaN })
+    await expect(made).rejects.toThrow(/`toolTimeoutMs`/)
   })
 
   it("gives the app the MCP result as the error's cause when the tool itself reports an error", async () => {
