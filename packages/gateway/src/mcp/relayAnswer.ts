@@ -45,14 +45,14 @@ async function relayJson(response: GuardedAnswer, options: RelayOptions): Promis
   } catch (error) {
     throw unavailable(connection, 'broke its answer off', error)
   }
-  const answer = translated(text, options)
+  const answer = translate(text, options)
   if (answer.kind !== 'final') throw unexpectedStatus(response.status, connection)
   options.onEnd('answered')
   // A status of the new era is part of its message; one of the old era says that there is no message.
   return jsonReply(answer.text, clientEra === 'modern' ? response.status : 200)
 }
 
-function translated(text: string, { connection, toClient }: RelayOptions): Translated {
+function translate(text: string, { connection, toClient }: RelayOptions): Translated {
   try {
     return toClient(text)
   } catch (error) {
