@@ -31,6 +31,5 @@ export type { MediaPart, ResultPart, TextPart, ToolResult } from './tools/result
 export { warnOfMissingTools } from './tools/warnOfMissingTools.ts'
 export type { JsonSchema, ToolCallOptions, ToolReport, UserTool, UserTools } from './tools/userTools.ts'
 export type { Fetch } from './http/httpClient.ts'
-export { checkMs } from './timing/checkMs.ts'
 export { systemTiming } from './timing/timing.ts'
 export type { Timing } from './timing/timing.ts'

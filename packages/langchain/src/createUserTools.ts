@@ -1,5 +1,5 @@
 import type { DynamicStructuredTool } from '@langchain/core/tools'
-import { checkMs, warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
+import { warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
 
 import { toTool } from './toTool.ts'
 
@@ -40,10 +40,16 @@ export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForLangChainOptions) => Promise<DynamicStructuredTool[]> {
   return async (userIdentifier, options = {}) => {
-    if (options.toolTimeoutMs !== undefined) checkMs('toolTimeoutMs', options.toolTimeoutMs)
+    checkToolTimeout(options)
     const { tools, report } = await latchkey.userTools(userIdentifier, options)
     const { onReport = warnOfMissingTools } = options
     onReport(report)
     return tools.map((userTool) => toTool(userTool, options))
   }
+}
+
+/** Before there are tools, because the model would be told of a mistake that only the app can mend. */
+function checkToolTimeout({ toolTimeoutMs = 0 }: UserToolsForLangChainOptions): void {
+  if (!Number.isFinite(toolTimeoutMs) || toolTimeoutMs < 0)
+    throw new TypeError('`toolTimeoutMs` must be a number of milliseconds, 0 or more')
 }

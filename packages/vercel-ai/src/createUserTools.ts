@@ -1,4 +1,4 @@
-import { checkMs, warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
+import { warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
 import type { ToolSet } from 'ai'
 
 import { toTool } from './toTool.ts'
@@ -35,10 +35,16 @@ export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForAiSdkOptions) => Promise<ToolSet> {
   return async (userIdentifier, options = {}) => {
-    if (options.toolTimeoutMs !== undefined) checkMs('toolTimeoutMs', options.toolTimeoutMs)
+    checkToolTimeout(options)
     const { tools, report } = await latchkey.userTools(userIdentifier, options)
     const { onReport = warnOfMissingTools } = options
     onReport(report)
     return Object.fromEntries(tools.map((userTool) => [userTool.name, toTool(userTool, options)]))
   }
+}
+
+/** Before there are tools, because the model would be told of a mistake that only the app can mend. */
+function checkToolTimeout({ toolTimeoutMs = 0 }: UserToolsForAiSdkOptions): void {
+  if (!Number.isFinite(toolTimeoutMs) || toolTimeoutMs < 0)
+    throw new TypeError('`toolTimeoutMs` must be a number of milliseconds, 0 or more')
 }
