@@ -64,8 +64,8 @@ const EXPORTS: Readonly<Record<string, readonly string[]>> = {
     'userIdentifierSchema',
   ],
   '@latchkey/gateway': ['GatewayError', 'createGateway'],
-  '@latchkey/langchain': ['createUserTools', 'getUserTools'],
-  '@latchkey/vercel-ai': ['createUserTools', 'getUserTools'],
+  '@latchkey/langchain': ['LatchkeyError', 'createLatchkey', 'createUserTools', 'getUserTools'],
+  '@latchkey/vercel-ai': ['LatchkeyError', 'createLatchkey', 'createUserTools', 'getUserTools'],
 }
 
 describe('the packed packages', () => {
