@@ -1,6 +1,9 @@
 import { inspect } from 'node:util'
-import colors from 'picocolors'
+import { createColors } from 'picocolors'
 import yoctoSpinner from 'yocto-spinner'
+
+/** Colours where a person looks at a terminal, and only there: a log of a CI run is plain. */
+const colors = createColors(process.stdout.isTTY === true && !process.env['NO_COLOR'])
 
 const LABEL_WIDTH = 14
 const VALUE_WIDTH = 28
