@@ -3,7 +3,7 @@ import { createColors } from 'picocolors'
 import yoctoSpinner from 'yocto-spinner'
 
 /** Colours where a person looks at a terminal, and only there: a log of a CI run is plain. */
-const colors = createColors(process.stdout.isTTY === true && !process.env['NO_COLOR'])
+const colors = createColors(process.stdout.isTTY && !process.env['NO_COLOR'])
 
 const LABEL_WIDTH = 14
 const VALUE_WIDTH = 28
