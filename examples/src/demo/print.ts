@@ -3,7 +3,8 @@ import { createColors } from 'picocolors'
 import yoctoSpinner from 'yocto-spinner'
 
 /** Colours where a person looks at a terminal, and only there: a log of a CI run is plain. */
-const colors = createColors(process.stdout.isTTY && !process.env['NO_COLOR'])
+// Without a terminal `isTTY` is undefined, which `createColors` would take for "find out yourself".
+const colors = createColors(Boolean(process.stdout.isTTY) && !process.env['NO_COLOR'])
 
 const LABEL_WIDTH = 14
 const VALUE_WIDTH = 28
