@@ -1,10 +1,10 @@
+import { isatty } from 'node:tty'
 import { inspect } from 'node:util'
 import { createColors } from 'picocolors'
 import yoctoSpinner from 'yocto-spinner'
 
 /** Colours where a person looks at a terminal, and only there: a log of a CI run is plain. */
-// Without a terminal `isTTY` is undefined, which `createColors` would take for "find out yourself".
-const colors = createColors(Boolean(process.stdout.isTTY) && !process.env['NO_COLOR'])
+const colors = createColors(isatty(process.stdout.fd) && !process.env['NO_COLOR'])
 
 const LABEL_WIDTH = 14
 const VALUE_WIDTH = 28
