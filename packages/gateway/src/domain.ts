@@ -116,6 +116,20 @@ export interface AccountEvent {
   readonly occurredAt: Date
 }
 
+/**
+ * Something other than an account's status has changed, and what was remembered of it is not true any more. `subject` is
+ * a config's id, an instance's id or a user identifier; a change of the kind `user` is a revocation.
+ */
+export interface Change {
+  /** Position in the log of changes; grows in the order of the commits. */
+  readonly sequence: number
+  readonly kind: ChangeKind
+  readonly subject: string
+  readonly occurredAt: Date
+}
+
+export type ChangeKind = 'config' | 'instance' | 'user'
+
 /** A program that may use the control plane. */
 export interface ApiClient {
   readonly clientId: string

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { createAccounts } from './accounts/accounts.ts'
+import { createCommit } from './accounts/commit.ts'
 import { createCredentials } from './accounts/credentials.ts'
 import { createInstances } from './accounts/instances.ts'
 import { createClosers, type Closers } from './closers.ts'
@@ -10,6 +11,7 @@ import { createRegistry } from './config/registry.ts'
 import { createConnect } from './connect/connect.ts'
 import { createConfigs } from './control/configs.ts'
 import { createControl } from './control/control.ts'
+import { createChanges } from './events/changes.ts'
 import { createEventLog } from './events/eventLog.ts'
 import { createApp } from './http/app.ts'
 import { createGuardedFetch } from './http/guardedFetch.ts'
@@ -85,7 +87,9 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
 
   const registry = await createRegistry({ ...options, store })
   const events = createEventLog(store, { log })
-  const accounts = createAccounts({ store, vault, registry, publish: events.publish, publicUrl, clock })
+  const changes = createChanges({ log })
+  const commit = createCommit({ store, publish: events.publish, announce: changes.announce })
+  const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock })
   const instances = createInstances({ store, keys, publicUrl, clock })
   const configs = createConfigs({ store, publicUrl, clock })
 

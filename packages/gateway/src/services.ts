@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type {
   AccountEvent,
   AccountStatus,
+  Change,
   ConnectedAccount,
   Connection,
   Credential,
@@ -189,6 +190,21 @@ export interface EventLog {
   /** Events after this position for one user, oldest first. */
   after(sequence: number, userIdentifier: string): Promise<readonly AccountEvent[]>
   latestSequence(): Promise<number>
+}
+
+/** `events/changes.ts`: what caches and live streams must hear of, besides the status changes. */
+export interface Changes {
+  /** Called with each change after it is committed, on every replica. Returns the unsubscriber. */
+  subscribe(listener: (change: Change) => void): () => void
+}
+
+/** `accounts/revocations.ts`: which session tokens are still good. */
+export interface Revocations {
+  /**
+   * Grows with every revocation that concerns this user's tokens for this config. A token that carries another number
+   * than this one was made before a revocation.
+   */
+  epoch(userIdentifier: string, configId: string): Promise<number>
 }
 
 /** `accounts/instances.ts`. */

@@ -1,18 +1,17 @@
-import type { AccountEvent, AccountStatus, ConnectedAccount, Connection, Credential, McpConfig } from '../domain.ts'
+import type { AccountStatus, ConnectedAccount, Connection, Credential, McpConfig } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { AccountOfConnection, Accounts, Clock, Registry, Vault } from '../services.ts'
 import { newId } from '../store/newId.ts'
 import type { AccountKey, Store, StoredAccount } from '../store/store.ts'
+import type { Commit, RecordEvent } from './commit.ts'
 import { createLinks } from './links.ts'
 import { openCredential, sealCredential } from './sealedCredential.ts'
-import { createStatusChanges, type RecordEvent } from './statusChanges.ts'
 
 export interface AccountsOptions {
   readonly store: Store
   readonly vault: Vault
   readonly registry: Registry
-  /** Called with each event after it is committed. */
-  readonly publish: (event: AccountEvent) => void
+  readonly commit: Commit
   readonly publicUrl: URL
   readonly clock: Clock
   /** How long an authentication link works, in milliseconds. Default: 600,000 (ten minutes). */
@@ -26,12 +25,11 @@ export function createAccounts({
   store,
   vault,
   registry,
-  publish,
+  commit,
   publicUrl,
   clock,
   linkLifetimeMs = LINK_LIFETIME_MS,
 }: AccountsOptions): Accounts {
-  const changes = createStatusChanges({ store, publish })
   const now = () => new Date(clock())
 
   return {
@@ -49,7 +47,7 @@ export function createAccounts({
     get: (accountId) => store.accounts.get(accountId),
 
     activate: (linkId, credential) =>
-      changes.commit(async (inner, record) => {
+      commit(async (inner, { record }) => {
         if (!(await inner.links.consume(linkId, now()))) return false
         const link = await inner.links.get(linkId)
         const account = link && (await inner.accounts.get(link.accountId))
@@ -77,7 +75,7 @@ export function createAccounts({
       return read && { account: read.account, credential: openCredential(vault, read.account, read.sealed) }
     },
 
-    setStatus: (account, status) => changes.commit((inner, record) => setStatus(inner, record, account, status)),
+    setStatus: (account, status) => commit((inner, { record }) => setStatus(inner, record, account, status)),
   }
 
   async function list(connections: readonly Connection[], userIdentifier: string) {
@@ -96,7 +94,7 @@ export function createAccounts({
   }
 
   async function corrected(connection: Connection, account: StoredAccount, status: AccountStatus) {
-    await changes.commit((inner, record) => setStatus(inner, record, account, status))
+    await commit((inner, { record }) => setStatus(inner, record, account, status))
     return { connection, account: (await store.accounts.get(account.id)) ?? account }
   }
 

@@ -2,6 +2,7 @@ import type { AccountEvent } from '../domain.ts'
 import type { LogSink } from '../http/requestLog.ts'
 import type { EventLog } from '../services.ts'
 import type { Store } from '../store/store.ts'
+import { createListeners } from './listeners.ts'
 
 /** The log, and the way into it for what has been committed. */
 export interface PublishingEventLog extends EventLog {
@@ -18,32 +19,12 @@ export interface EventLogOptions {
 const PAGE = 100
 
 /** Status changes, in order: kept in the store, and pushed within this process. */
-export function createEventLog(
-  store: Pick<Store, 'events'>,
-  { log = () => undefined }: EventLogOptions = {},
-): PublishingEventLog {
-  const listeners = new Set<(event: AccountEvent) => void>()
+export function createEventLog(store: Pick<Store, 'events'>, { log }: EventLogOptions = {}): PublishingEventLog {
+  const { subscribe, tell } = createListeners<AccountEvent>({ log, describe: ({ id }) => ({ eventId: id }) })
   return {
-    subscribe(listener) {
-      // A function of its own, so that one listener that subscribes twice is told twice and can end each by itself.
-      const entry = (event: AccountEvent) => listener(event)
-      listeners.add(entry)
-      return () => listeners.delete(entry)
-    },
+    subscribe,
     after: (sequence, userIdentifier) => store.events.after(sequence, userIdentifier, PAGE),
     latestSequence: () => store.events.latestSequence(),
-    publish(event) {
-      for (const listener of listeners) tell(listener, event, log)
-    },
-  }
-}
-
-/** The change is committed: a listener that fails must not make it look as if it had not happened. */
-function tell(listener: (event: AccountEvent) => void, event: AccountEvent, log: LogSink): void {
-  try {
-    listener(event)
-  } catch (error) {
-    const name = error instanceof Error ? error.name : 'unknown'
-    log({ level: 'error', message: 'a listener failed on an event', error: name, eventId: event.id })
+    publish: tell,
   }
 }

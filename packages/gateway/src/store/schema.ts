@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely'
-import type { AccountStatus } from '../domain.ts'
+import type { AccountStatus, ChangeKind } from '../domain.ts'
 
 /** The tables, as Kysely sees them. Times are milliseconds since the epoch. */
 export interface Schema {
@@ -12,6 +12,8 @@ export interface Schema {
   oauth_clients: OauthClientsTable
   events: EventsTable
   settings: SettingsTable
+  changes: ChangesTable
+  revocations: RevocationsTable
 }
 
 export interface ConnectionsTable {
@@ -96,4 +98,19 @@ export interface EventsTable {
 export interface SettingsTable {
   name: string
   value: Uint8Array
+}
+
+export interface ChangesTable {
+  sequence: Generated<number>
+  kind: ChangeKind
+  subject: string
+  occurred_at: number
+}
+
+/** How often a user's tokens were revoked. `config_id` is empty for those of all configs. */
+export interface RevocationsTable {
+  user_identifier: string
+  config_id: string
+  epoch: number
+  revoked_at: number
 }

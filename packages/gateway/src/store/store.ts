@@ -9,6 +9,8 @@
 import type {
   AccountEvent,
   AccountStatus,
+  Change,
+  ChangeKind,
   ConnectedAccount,
   ConnectionToolMapping,
   McpConfig,
@@ -26,11 +28,18 @@ export interface Store {
   readonly registrations: RegistrationStore
   readonly events: EventStore
   readonly settings: SettingStore
+  readonly changes: ChangeStore
+  readonly revocations: RevocationStore
   /**
    * All or nothing. Within `work` use only the store that it is given: the outer one waits for the transaction to end,
    * and would wait for ever. Transactions that write do not interleave.
    */
   transaction<T>(work: (store: Store) => Promise<T>): Promise<T>
+  /**
+   * Within a transaction: from here to its end, no other transaction that locks the same user goes on, in any process.
+   * Whoever makes or ends what belongs to a user locks the user first, so that nothing is made beside a revocation.
+   */
+  lockUser(userIdentifier: string): Promise<void>
   /** Forgets links and flows that expired before this time. */
   forgetExpired(before: Date): Promise<void>
   close(): Promise<void>
@@ -51,6 +60,8 @@ export interface ConfigStore {
   /** By name; at most `limit`. */
   list(query: ConfigQuery): Promise<readonly McpConfig[]>
   count(query: ConfigFilter): Promise<number>
+  /** With everything below it: its instances. False if there is no such config. */
+  delete(id: string): Promise<boolean>
 }
 
 export interface ConfigChange {
@@ -65,6 +76,8 @@ export interface ConfigFilter {
   readonly namePrefix?: string | undefined
   /** Somewhere in the name or the description, in any case (of ASCII letters). */
   readonly search?: string | undefined
+  /** Uses at least one of these connections. */
+  readonly connectionIds?: readonly string[] | undefined
 }
 
 export interface ConfigQuery extends ConfigFilter {
@@ -78,6 +91,44 @@ export interface InstanceStore {
   find(configId: string, userIdentifier: string): Promise<McpInstance | undefined>
   /** Keeps this one, unless the user has one of this config already; gives the one that is kept. */
   ensure(instance: McpInstance): Promise<McpInstance>
+  /** By id; at most `limit`. */
+  list(query: InstanceQuery): Promise<readonly McpInstance[]>
+  count(query: InstanceFilter): Promise<number>
+  /** False if there is none, or the user has an instance of the new config already. */
+  update(key: InstanceKey, change: InstanceChange): Promise<boolean>
+  /** Compare-and-set on the URL's version, which is raised by one. */
+  rotateUrl(key: InstanceKey, urlVersion: number, urlKeyId: string, at: Date): Promise<boolean>
+  /** Notes when instances were used. Never moves the time back. */
+  touch(ids: readonly string[], at: Date): Promise<void>
+  delete(key: InstanceKey): Promise<boolean>
+}
+
+export interface InstanceKey {
+  readonly id: string
+  readonly userIdentifier: string
+}
+
+export interface InstanceChange {
+  readonly name: string
+  readonly configId: string
+  readonly updatedAt: Date
+}
+
+export interface InstanceFilter {
+  readonly id?: string | undefined
+  /** The beginning of the name, in any case (of ASCII letters). */
+  readonly namePrefix?: string | undefined
+  readonly configId?: string | undefined
+  /** Exactly. */
+  readonly userIdentifier?: string | undefined
+  /** Somewhere in the name or the user identifier, in any case (of ASCII letters). */
+  readonly search?: string | undefined
+}
+
+export interface InstanceQuery extends InstanceFilter {
+  /** Ids after this one only. */
+  readonly afterId?: string | undefined
+  readonly limit: number
 }
 
 /** An account, and whether a credential lies sealed beside it. */
@@ -95,6 +146,24 @@ export interface AccountStore {
   setStatus(key: AccountKey, status: AccountStatus, at: Date): Promise<boolean>
   /** Compare-and-set on the generation, which is raised by one. False if the row is not of this generation any more. */
   setCredential(key: AccountKey, change: CredentialChange): Promise<boolean>
+  /** By id; at most `limit`. */
+  list(query: AccountQuery): Promise<readonly StoredAccount[]>
+  count(query: AccountFilter): Promise<number>
+  /** With everything below it: its links and flows. Compare-and-set on the generation. */
+  delete(key: AccountKey): Promise<boolean>
+}
+
+export interface AccountFilter {
+  readonly connectionIds?: readonly string[] | undefined
+  /** Exactly. */
+  readonly userIdentifier?: string | undefined
+  readonly status?: AccountStatus | undefined
+}
+
+export interface AccountQuery extends AccountFilter {
+  /** Ids after this one only. */
+  readonly afterId?: string | undefined
+  readonly limit: number
 }
 
 export interface AccountKey {
@@ -178,6 +247,24 @@ export interface EventStore {
   after(sequence: number, userIdentifier: string, limit: number): Promise<readonly AccountEvent[]>
   /** 0 while there is none. */
   latestSequence(): Promise<number>
+}
+
+export interface ChangeStore {
+  /** Gives the change its place in the log. */
+  append(change: { kind: ChangeKind; subject: string; occurredAt: Date }): Promise<Change>
+  /** Changes after this place, oldest first. */
+  after(sequence: number, limit: number): Promise<readonly Change[]>
+  /** 0 while there is none. */
+  latestSequence(): Promise<number>
+  /** Forgets changes that are older: no cache remembers what they are about. */
+  forget(before: Date): Promise<void>
+}
+
+export interface RevocationStore {
+  /** The number of revocations of this user, and of this user's use of this config. */
+  epoch(userIdentifier: string, configId: string): Promise<number>
+  /** Raises the epoch: of one config's tokens, or, without one, of all of this user's. */
+  raise(userIdentifier: string, configId: string | undefined, at: Date): Promise<void>
 }
 
 /** Small values about the store itself, such as the vault's canaries. */

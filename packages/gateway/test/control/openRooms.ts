@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { createAccounts } from '../../src/accounts/accounts.ts'
+import { createCommit } from '../../src/accounts/commit.ts'
 import { createInstances } from '../../src/accounts/instances.ts'
 import type { GatewayOptions } from '../../src/config/gatewayOptions.ts'
 import { parseOptions } from '../../src/config/parseOptions.ts'
@@ -7,6 +8,7 @@ import { createRegistry } from '../../src/config/registry.ts'
 import { createConfigs } from '../../src/control/configs.ts'
 import { createControl } from '../../src/control/control.ts'
 import type { Credential } from '../../src/domain.ts'
+import { createChanges } from '../../src/events/changes.ts'
 import { createEventLog } from '../../src/events/eventLog.ts'
 import { errorResponse } from '../../src/http/errorResponse.ts'
 import { createKeys } from '../../src/keys/keys.ts'
@@ -49,7 +51,9 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const keys = createKeys(aRing(['k1', 1]), { publicUrl, clock })
   const vault = createVault(aRing(['k1', 2]))
   const events = createEventLog(store)
-  const accounts = createAccounts({ store, vault, registry, publish: events.publish, publicUrl, clock })
+  const changes = createChanges()
+  const commit = createCommit({ store, publish: events.publish, announce: changes.announce })
+  const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock })
   const instances = createInstances({ store, keys, publicUrl, clock })
   const configs = createConfigs({ store, publicUrl, clock })
   const closing = new AbortController()

@@ -3,6 +3,7 @@ import { Migrator, type Migration } from 'kysely/migration'
 import { GatewayError } from '../../errors.ts'
 import type { Schema } from '../schema.ts'
 import { initial } from './0001_initial.ts'
+import { revocations } from './0002_revocations.ts'
 import type { ColumnTypes } from './columnTypes.ts'
 
 /** Brings the database to the layout of this version. Run again, it does nothing. */
@@ -19,5 +20,8 @@ export async function migrate(db: Kysely<Schema>, types: ColumnTypes): Promise<v
 
 /** In the order of their names. They are code, so that a bundled gateway carries them. */
 function migrations(types: ColumnTypes): Record<string, Migration> {
-  return { '0001_initial': { up: (db) => initial(db as Kysely<unknown>, types) } }
+  const steps = { '0001_initial': initial, '0002_revocations': revocations }
+  return Object.fromEntries(
+    Object.entries(steps).map(([name, step]) => [name, { up: (db) => step(db as Kysely<unknown>, types) }]),
+  )
 }

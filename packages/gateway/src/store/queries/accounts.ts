@@ -1,7 +1,7 @@
-import { sql, type Kysely } from 'kysely'
+import { sql, type Expression, type ExpressionBuilder, type Kysely, type SqlBool } from 'kysely'
 import type { ConnectedAccount } from '../../domain.ts'
 import type { ConnectedAccountsTable, Schema } from '../schema.ts'
-import type { AccountKey, AccountStore, StoredAccount } from '../store.ts'
+import type { AccountFilter, AccountKey, AccountStore, StoredAccount } from '../store.ts'
 
 const COLUMNS = [
   'id',
@@ -57,7 +57,46 @@ export function createAccountStore(db: Kysely<Schema>): AccountStore {
         .executeTakeFirst()
       return result.numUpdatedRows === 1n
     },
+    async list({ afterId, limit, ...filter }) {
+      const rows = await db
+        .selectFrom('connected_accounts')
+        .select(COLUMNS)
+        .where((eb) => matches(eb, filter))
+        .$if(afterId !== undefined, (query) => query.where('id', '>', afterId!))
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      return rows.map(toAccount)
+    },
+    async count(filter) {
+      const row = await db
+        .selectFrom('connected_accounts')
+        .select((eb) => eb.fn.countAll().as('count'))
+        .where((eb) => matches(eb, filter))
+        .executeTakeFirstOrThrow()
+      return Number(row.count)
+    },
+    async delete({ id, userIdentifier, generation }) {
+      const result = await db
+        .deleteFrom('connected_accounts')
+        .where('id', '=', id)
+        .where('user_identifier', '=', userIdentifier)
+        .where('generation', '=', generation)
+        .executeTakeFirst()
+      return result.numDeletedRows === 1n
+    },
   }
+}
+
+function matches(
+  eb: ExpressionBuilder<Schema, 'connected_accounts'>,
+  { connectionIds, userIdentifier, status }: AccountFilter,
+): Expression<SqlBool> {
+  const conditions = []
+  if (connectionIds !== undefined) conditions.push(eb('connection_id', 'in', connectionIds))
+  if (userIdentifier !== undefined) conditions.push(eb('user_identifier', '=', userIdentifier))
+  if (status !== undefined) conditions.push(eb('status', '=', status))
+  return eb.and(conditions)
 }
 
 function update(db: Kysely<Schema>, { id, userIdentifier, generation }: AccountKey) {

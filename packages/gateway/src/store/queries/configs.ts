@@ -1,8 +1,8 @@
-import type { ExpressionBuilder, Kysely, Selectable } from 'kysely'
+import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool } from 'kysely'
 import type { ConnectionToolMapping, McpConfig } from '../../domain.ts'
 import type { ConfigsTable, Schema } from '../schema.ts'
 import type { ConfigFilter, ConfigStore } from '../store.ts'
-import { likeLiteral } from './likeLiteral.ts'
+import { escapeLike, likeLiteral, lowerEscaped } from './likeLiteral.ts'
 
 export function createConfigStore(db: Kysely<Schema>): ConfigStore {
   return {
@@ -53,24 +53,32 @@ export function createConfigStore(db: Kysely<Schema>): ConfigStore {
         .executeTakeFirstOrThrow()
       return Number(row.count)
     },
+    async delete(id) {
+      const result = await db.deleteFrom('configs').where('id', '=', id).executeTakeFirst()
+      return result.numDeletedRows === 1n
+    },
   }
 }
 
-function matches(eb: ExpressionBuilder<Schema, 'configs'>, { id, namePrefix, search }: ConfigFilter) {
+function matches(
+  eb: ExpressionBuilder<Schema, 'configs'>,
+  { id, namePrefix, search, connectionIds }: ConfigFilter,
+): Expression<SqlBool> {
   const like = (column: 'name' | 'description', pattern: string) => likeLiteral(eb.fn('lower', [column]), pattern)
   const conditions = []
   if (id !== undefined) conditions.push(eb('id', '=', id))
-  if (namePrefix !== undefined) conditions.push(like('name', `${escaped(namePrefix)}%`))
+  if (namePrefix !== undefined) conditions.push(like('name', `${lowerEscaped(namePrefix)}%`))
   if (search !== undefined) {
-    const pattern = `%${escaped(search)}%`
+    const pattern = `%${lowerEscaped(search)}%`
     conditions.push(eb.or([like('name', pattern), like('description', pattern)]))
   }
+  if (connectionIds !== undefined) {
+    // Ids are our own: letters, digits and "_", so nothing else in the JSON looks like one.
+    conditions.push(
+      eb.or(connectionIds.map((connectionId) => likeLiteral(eb.ref('mappings'), `%"${escapeLike(connectionId)}"%`))),
+    )
+  }
   return eb.and(conditions)
-}
-
-/** As SQLite's `lower` does it: ASCII letters only. */
-function escaped(text: string): string {
-  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/[\\%_]/g, '\\$&')
 }
 
 function toRow({ id, name, description, mappings, createdAt, updatedAt }: McpConfig): ConfigsTable {

@@ -1,7 +1,8 @@
-import type { Kysely, Selectable } from 'kysely'
+import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool } from 'kysely'
 import type { McpInstance } from '../../domain.ts'
 import type { InstancesTable, Schema } from '../schema.ts'
-import type { InstanceStore } from '../store.ts'
+import type { InstanceFilter, InstanceStore } from '../store.ts'
+import { likeLiteral, lowerEscaped } from './likeLiteral.ts'
 
 export function createInstanceStore(db: Kysely<Schema>): InstanceStore {
   const find = async (configId: string, userIdentifier: string) => {
@@ -28,7 +29,81 @@ export function createInstanceStore(db: Kysely<Schema>): InstanceStore {
       const kept = await find(instance.configId, instance.userIdentifier)
       return kept ?? instance
     },
+    async list({ afterId, limit, ...filter }) {
+      const rows = await db
+        .selectFrom('instances')
+        .selectAll()
+        .where((eb) => matches(eb, filter))
+        .$if(afterId !== undefined, (query) => query.where('id', '>', afterId!))
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      return rows.map(toInstance)
+    },
+    async count(filter) {
+      const row = await db
+        .selectFrom('instances')
+        .select((eb) => eb.fn.countAll().as('count'))
+        .where((eb) => matches(eb, filter))
+        .executeTakeFirstOrThrow()
+      return Number(row.count)
+    },
+    async update({ id, userIdentifier }, { name, configId, updatedAt }) {
+      const taken = await find(configId, userIdentifier)
+      if (taken !== undefined && taken.id !== id) return false
+      const result = await db
+        .updateTable('instances')
+        .set({ name, config_id: configId, updated_at: updatedAt.getTime() })
+        .where('id', '=', id)
+        .where('user_identifier', '=', userIdentifier)
+        .executeTakeFirst()
+      return result.numUpdatedRows === 1n
+    },
+    async rotateUrl({ id, userIdentifier }, urlVersion, urlKeyId, at) {
+      const result = await db
+        .updateTable('instances')
+        .set({ url_version: urlVersion + 1, url_key_id: urlKeyId, updated_at: at.getTime() })
+        .where('id', '=', id)
+        .where('user_identifier', '=', userIdentifier)
+        .where('url_version', '=', urlVersion)
+        .executeTakeFirst()
+      return result.numUpdatedRows === 1n
+    },
+    async touch(ids, at) {
+      if (ids.length === 0) return
+      await db
+        .updateTable('instances')
+        .set({ last_used_at: at.getTime() })
+        .where('id', 'in', ids)
+        .where((eb) => eb.or([eb('last_used_at', 'is', null), eb('last_used_at', '<', at.getTime())]))
+        .execute()
+    },
+    async delete({ id, userIdentifier }) {
+      const result = await db
+        .deleteFrom('instances')
+        .where('id', '=', id)
+        .where('user_identifier', '=', userIdentifier)
+        .executeTakeFirst()
+      return result.numDeletedRows === 1n
+    },
   }
+}
+
+function matches(
+  eb: ExpressionBuilder<Schema, 'instances'>,
+  { id, namePrefix, configId, userIdentifier, search }: InstanceFilter,
+): Expression<SqlBool> {
+  const like = (column: 'name' | 'user_identifier', pattern: string) => likeLiteral(eb.fn('lower', [column]), pattern)
+  const conditions = []
+  if (id !== undefined) conditions.push(eb('id', '=', id))
+  if (configId !== undefined) conditions.push(eb('config_id', '=', configId))
+  if (userIdentifier !== undefined) conditions.push(eb('user_identifier', '=', userIdentifier))
+  if (namePrefix !== undefined) conditions.push(like('name', `${lowerEscaped(namePrefix)}%`))
+  if (search !== undefined) {
+    const pattern = `%${lowerEscaped(search)}%`
+    conditions.push(eb.or([like('name', pattern), like('user_identifier', pattern)]))
+  }
+  return eb.and(conditions)
 }
 
 function toRow(instance: McpInstance): InstancesTable {
