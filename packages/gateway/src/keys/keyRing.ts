@@ -8,6 +8,8 @@ export interface KeyRing {
 
 export const KEY_BYTES = 32
 
+export const MAX_KEY_ID_LENGTH = 32
+
 const ENTRY = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9_-]{43})$/
 
 /**

@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
-import type { AccountStatus, ChangeKind } from '../domain.ts'
+import type { AccountStatus, ChangeKind, WebhookDeliveryStatus, WebhookDisabledReason } from '../domain.ts'
+import type { RingName } from './store.ts'
 
 /** The tables, as Kysely sees them. Times are milliseconds since the epoch. */
 export interface Schema {
@@ -12,8 +13,11 @@ export interface Schema {
   oauth_clients: OauthClientsTable
   events: EventsTable
   settings: SettingsTable
+  ring_keys: RingKeysTable
   changes: ChangesTable
   revocations: RevocationsTable
+  webhook_endpoints: WebhookEndpointsTable
+  webhook_deliveries: WebhookDeliveriesTable
 }
 
 export interface ConnectionsTable {
@@ -113,4 +117,43 @@ export interface RevocationsTable {
   config_id: string
   epoch: number
   revoked_at: number
+}
+
+export interface RingKeysTable {
+  ring: RingName
+  key_id: string
+  proof: Uint8Array
+  wrapped_key: Uint8Array | null
+  current_from: number
+  seen_at: number
+  retired_at: number | null
+}
+
+export interface WebhookEndpointsTable {
+  id: string
+  url: string
+  description: string | null
+  source: 'api' | 'configuration'
+  /** Null while it is enabled. */
+  disabled_reason: WebhookDisabledReason | null
+  sealed_secrets: Uint8Array
+  generation: number
+  failing_since: number | null
+  created_at: number
+  updated_at: number
+}
+
+export interface WebhookDeliveriesTable {
+  endpoint_id: string
+  event_id: string
+  event_sequence: number
+  status: WebhookDeliveryStatus
+  attempts: number
+  /** JSON: the last attempts, oldest first. */
+  attempt_log: string
+  /** Null unless it is pending. While somebody sends it: when the claim runs out. */
+  next_attempt_at: number | null
+  /** Whose claim it is. */
+  claim: string | null
+  created_at: number
 }

@@ -16,6 +16,7 @@ import type {
   McpConfig,
   McpInstance,
 } from '../domain.ts'
+import type { SealedColumn } from './sealedColumns.ts'
 
 /** Everything that the gateway remembers. */
 export interface Store {
@@ -28,6 +29,8 @@ export interface Store {
   readonly registrations: RegistrationStore
   readonly events: EventStore
   readonly settings: SettingStore
+  readonly ringKeys: RingKeyStore
+  readonly sealed: SealedStore
   readonly changes: ChangeStore
   readonly revocations: RevocationStore
   /**
@@ -40,8 +43,23 @@ export interface Store {
    * Whoever makes or ends what belongs to a user locks the user first, so that nothing is made beside a revocation.
    */
   lockUser(userIdentifier: string): Promise<void>
+  /**
+   * At most one `work` of a key at a time, in all processes of the database. The key is let go when `work` ends, when it
+   * fails, and when the process that runs it dies.
+   *
+   * On Postgres all of `work`'s writes through the store that it is given commit together when it ends, and none of them
+   * if it fails; so tell nobody of them before `exclusively` has resolved. Write within `transaction` of that store, and
+   * as the last thing that `work` does: from its first transaction on, other writers wait for `work` to end. Never call
+   * `exclusively` within a transaction or another `exclusively`.
+   */
+  exclusively<T>(key: string, work: (store: Store) => Promise<T>): Promise<T>
   /** Forgets links and flows that expired before this time. */
   forgetExpired(before: Date): Promise<void>
+  /**
+   * Takes what was deleted or replaced before out of the files, as far as the database can do that by itself. It may
+   * have to leave some of it while others read.
+   */
+  scrub(): Promise<void>
   close(): Promise<void>
 }
 
@@ -272,4 +290,65 @@ export interface SettingStore {
   /** The first writer wins; gives the winner's value. */
   putIfAbsent(name: string, value: Uint8Array): Promise<Uint8Array>
   list(prefix: string): Promise<readonly { name: string; value: Uint8Array }[]>
+}
+
+/** `encryption` seals what is stored; `signing` derives URL secrets and signs tokens. */
+export type RingName = 'encryption' | 'signing'
+
+/** A key that a gateway on this database has used as the current one of its ring. The key itself is not here. */
+export interface RingKey {
+  readonly ring: RingName
+  readonly keyId: string
+  /** What only the right key proves: a sealed canary, or a keyed fingerprint. */
+  readonly proof: Uint8Array
+  /** Where a key management service guards the keys: the key, as the service encrypted it. */
+  readonly wrappedKey: Uint8Array | undefined
+  /** The newest one whose time has come is the current one. */
+  readonly currentFrom: Date
+  /** When a gateway last said that it uses this key as the current one. */
+  readonly seenAt: Date
+  /** Since when no value is left that needs it. */
+  readonly retiredAt: Date | undefined
+}
+
+export interface RingKeyStore {
+  /** All that were ever used, the oldest first. */
+  list(ring: RingName): Promise<readonly RingKey[]>
+  /** False if the ring has a key of this id. */
+  insert(key: Omit<RingKey, 'retiredAt'>): Promise<boolean>
+  /** Notes that it is in use, also if it had been retired. */
+  see(key: Pick<RingKey, 'ring' | 'keyId'>, at: Date): Promise<void>
+  /** False if it was seen meanwhile, or is retired already. */
+  retire(key: Pick<RingKey, 'ring' | 'keyId' | 'seenAt'>, at: Date): Promise<boolean>
+}
+
+/** What the vault sealed, wherever it lies, without knowing what it is: see `sealedColumns.ts`. */
+export interface SealedStore {
+  /** The beginnings of the sealed values of a column, in the order of the primary key, after this place. */
+  heads(column: SealedColumn, query: SealedQuery): Promise<readonly SealedHead[]>
+  /** The whole value, or undefined if it has gone. `bound` are the columns that {@link SealedColumn.firstFormat} names. */
+  read(column: SealedColumn, place: SealedPlace): Promise<{ sealed: Uint8Array; bound: readonly string[] } | undefined>
+  /** Compare-and-set on the bytes, each by itself. Gives how many were replaced. */
+  replace(column: SealedColumn, changes: readonly SealedChange[]): Promise<number>
+}
+
+/** The values of the primary key's columns. */
+export type SealedPlace = readonly (string | number)[]
+
+export interface SealedQuery {
+  /** How many bytes of each value. */
+  readonly bytes: number
+  readonly after: SealedPlace | undefined
+  readonly limit: number
+}
+
+export interface SealedHead {
+  readonly place: SealedPlace
+  readonly user: string | undefined
+  readonly head: Uint8Array
+}
+
+export interface SealedChange extends Omit<SealedHead, 'head'> {
+  readonly from: Uint8Array
+  readonly to: Uint8Array
 }

@@ -11,16 +11,65 @@ import { createInstanceStore } from './instances.ts'
 import { createLinkStore } from './links.ts'
 import { createRegistrationStore } from './registrations.ts'
 import { createRevocationStore } from './revocations.ts'
+import { createRingKeyStore } from './ringKeys.ts'
+import { createSealedStore } from './sealed.ts'
 import { createSettingStore } from './settings.ts'
 
+/** What the databases do in different ways. */
+export interface Locking {
+  /**
+   * At most one `work` of a key at a time, in all processes. `work` is given what to begin its transactions with where
+   * its writes have to commit together with the end of the lock.
+   */
+  readonly exclusively: <T>(key: string, work: (within: Exclusive | undefined) => Promise<T>) => Promise<T>
+  /** Ends what `exclusively` needs. The database itself is closed afterwards. */
+  readonly close: () => Promise<void>
+}
+
+/** The transaction that an exclusive work runs in. */
+export interface Exclusive {
+  readonly db: Kysely<Schema>
+  /** A part of it that is all or nothing. Transactions that write do not interleave, so it waits for all others. */
+  readonly begin: Begin
+}
+
+type Begin = <T>(work: (transaction: Kysely<Schema>) => Promise<T>) => Promise<T>
+
 /** The store over any database that Kysely speaks to and that has the tables of `schema.ts`. */
-export function createStore(db: Kysely<Schema>): Store {
+export function createStore(db: Kysely<Schema>, locking: Locking): Store {
+  const store: Store = {
+    ...outside(db, (work) => db.transaction().execute(work)),
+    exclusively: (key, work) =>
+      locking.exclusively(key, (within) => work(within === undefined ? store : exclusive(within))),
+    close: async () => {
+      await locking.close()
+      await db.destroy()
+    },
+  }
+  return store
+}
+
+function exclusive({ db, begin }: Exclusive): Store {
   return {
-    ...rooms(db),
-    transaction: (work) => db.transaction().execute((transaction) => work(within(transaction))),
+    ...outside(db, begin),
+    exclusively: () => Promise.reject(new Error('Nothing is exclusive within what is exclusive')),
+    close: () => Promise.reject(new Error('What is exclusive cannot close the store')),
+  }
+}
+
+/**
+ * Not within a transaction. A place in a log is given out within one nevertheless: transactions commit one after the
+ * other, so that whoever asks for what came after a place never misses one that was given out but not committed.
+ */
+function outside(db: Kysely<Schema>, begin: Begin): Omit<Store, 'exclusively' | 'close'> {
+  const { events, changes, ...others } = rooms(db)
+  return {
+    ...others,
+    events: { ...events, append: (event) => begin((transaction) => createEventStore(transaction).append(event)) },
+    changes: { ...changes, append: (change) => begin((transaction) => createChangeStore(transaction).append(change)) },
+    transaction: (work) => begin((transaction) => work(within(transaction))),
     lockUser: () => Promise.reject(new Error('A user is locked within a transaction')),
     forgetExpired: (before) => forgetExpired(db, before),
-    close: () => db.destroy(),
   }
 }
 
@@ -28,8 +77,9 @@ function within(transaction: Kysely<Schema>): Store {
   const store: Store = {
     ...rooms(transaction),
     transaction: (work) => work(store),
-    // SQLite: a transaction that writes is alone anyway.
+    // A transaction that writes is alone, in all processes: see `Store.transaction`.
     lockUser: () => Promise.resolve(),
+    exclusively: () => Promise.reject(new Error('Nothing is exclusive within a transaction')),
     forgetExpired: (before) => forgetExpired(transaction, before),
     close: () => Promise.reject(new Error('A transaction cannot close the store')),
   }
@@ -47,6 +97,8 @@ function rooms(db: Kysely<Schema>) {
     registrations: createRegistrationStore(db),
     events: createEventStore(db),
     settings: createSettingStore(db),
+    ringKeys: createRingKeyStore(db),
+    sealed: createSealedStore(db),
     changes: createChangeStore(db),
     revocations: createRevocationStore(db),
   }
