@@ -15,6 +15,11 @@ import type {
   ConnectionToolMapping,
   McpConfig,
   McpInstance,
+  WebhookAttempt,
+  WebhookDelivery,
+  WebhookDeliveryStatus,
+  WebhookDisabledReason,
+  WebhookEndpoint,
 } from '../domain.ts'
 import type { SealedColumn } from './sealedColumns.ts'
 
@@ -33,6 +38,7 @@ export interface Store {
   readonly sealed: SealedStore
   readonly changes: ChangeStore
   readonly revocations: RevocationStore
+  readonly webhooks: WebhookStore
   /**
    * All or nothing. Within `work` use only the store that it is given: the outer one waits for the transaction to end,
    * and would wait for ever. Transactions that write do not interleave.
@@ -265,6 +271,97 @@ export interface EventStore {
   after(sequence: number, userIdentifier: string, limit: number): Promise<readonly AccountEvent[]>
   /** 0 while there is none. */
   latestSequence(): Promise<number>
+  /** Of the oldest event that is still there; undefined while there is none. */
+  earliestSequence(): Promise<number | undefined>
+  /** Forgets events that are older, except for the latest of all: its place is where the log goes on. */
+  forget(before: Date): Promise<void>
+}
+
+/** An endpoint, with the secrets that its requests are signed with, sealed by the vault. */
+export interface StoredWebhookEndpoint extends WebhookEndpoint {
+  readonly sealedSecrets: Uint8Array
+}
+
+/** What it does not name stays as it is. */
+export interface WebhookChange {
+  readonly url?: string
+  readonly description?: string | undefined
+  readonly disabledReason?: WebhookDisabledReason | undefined
+  readonly failingSince?: Date | undefined
+  readonly updatedAt: Date
+}
+
+export interface WebhookStore {
+  insert(endpoint: StoredWebhookEndpoint): Promise<void>
+  get(id: string): Promise<StoredWebhookEndpoint | undefined>
+  /** All of them, oldest first. */
+  list(): Promise<readonly StoredWebhookEndpoint[]>
+  /** False if there is none. */
+  update(id: string, change: WebhookChange): Promise<boolean>
+  /** Compare-and-set on the generation, which is raised by one. */
+  setSecrets(key: { id: string; generation: number }, sealedSecrets: Uint8Array, at: Date): Promise<boolean>
+  /** With its deliveries. False if there is none. */
+  delete(id: string): Promise<boolean>
+  /** Queues an event for every endpoint that is enabled. Within the transaction that appends the event. */
+  enqueue(event: AccountEvent, at: Date): Promise<void>
+  /** When this endpoint's next delivery is due; undefined if nothing is pending. */
+  nextDue(endpointId: string): Promise<Date | undefined>
+  /** Takes deliveries that are due. Nobody else gets them before `until`; then they are due again. In order of the log. */
+  claim(query: ClaimQuery): Promise<readonly ClaimedDelivery[]>
+  /** False if the claim was lost meanwhile: it ran out and somebody else took it, or a replay was asked for. */
+  finish(key: ClaimKey, result: DeliveryResult): Promise<boolean>
+  /** Newest event first; at most `limit`. */
+  deliveries(query: DeliveryQuery): Promise<readonly WebhookDelivery[]>
+  delivery(endpointId: string, eventId: string): Promise<WebhookDelivery | undefined>
+  /** Makes a delivery pending again, whatever it was. False if there is none. */
+  replay(endpointId: string, eventId: string, at: Date): Promise<boolean>
+  /** Queues what has happened since and was given up or never queued, and on demand what was delivered. Gives how many. */
+  replaySince(endpointId: string, query: ReplayQuery): Promise<number>
+  /** Forgets deliveries that were queued before. */
+  forgetDeliveries(before: Date): Promise<void>
+}
+
+export interface ClaimQuery {
+  readonly endpointId: string
+  /** A name for this claim, never used twice. */
+  readonly claim: string
+  readonly now: Date
+  readonly until: Date
+  readonly limit: number
+}
+
+export interface ClaimedDelivery {
+  readonly delivery: WebhookDelivery
+  /** Undefined if it has been forgotten. */
+  readonly event: AccountEvent | undefined
+}
+
+export interface ClaimKey {
+  readonly endpointId: string
+  readonly eventId: string
+  readonly claim: string
+}
+
+export interface DeliveryResult {
+  readonly status: WebhookDeliveryStatus
+  readonly attempts: number
+  readonly attemptLog: readonly WebhookAttempt[]
+  /** Undefined unless it is pending. */
+  readonly nextAttemptAt: Date | undefined
+}
+
+export interface DeliveryQuery {
+  readonly endpointId: string
+  readonly status?: WebhookDeliveryStatus | undefined
+  /** Events before this place in the log only. */
+  readonly beforeSequence?: number | undefined
+  readonly limit: number
+}
+
+export interface ReplayQuery {
+  readonly since: Date
+  readonly includeDelivered: boolean
+  readonly at: Date
 }
 
 export interface ChangeStore {

@@ -14,14 +14,17 @@ import { createRevocationStore } from './revocations.ts'
 import { createRingKeyStore } from './ringKeys.ts'
 import { createSealedStore } from './sealed.ts'
 import { createSettingStore } from './settings.ts'
+import { createWebhookStore } from './webhooks.ts'
 
 /** What the databases do in different ways. */
-export interface Locking {
+export interface Engine {
   /**
    * At most one `work` of a key at a time, in all processes. `work` is given what to begin its transactions with where
    * its writes have to commit together with the end of the lock.
    */
-  readonly exclusively: <T>(key: string, work: (within: Exclusive | undefined) => Promise<T>) => Promise<T>
+  readonly exclusively: <T>(key: string, work: (inner: Exclusive | undefined) => Promise<T>) => Promise<T>
+  /** See `Store.scrub`. */
+  readonly scrub: () => Promise<void>
   /** Ends what `exclusively` needs. The database itself is closed afterwards. */
   readonly close: () => Promise<void>
 }
@@ -36,13 +39,14 @@ export interface Exclusive {
 type Begin = <T>(work: (transaction: Kysely<Schema>) => Promise<T>) => Promise<T>
 
 /** The store over any database that Kysely speaks to and that has the tables of `schema.ts`. */
-export function createStore(db: Kysely<Schema>, locking: Locking): Store {
+export function createStore(db: Kysely<Schema>, engine: Engine): Store {
   const store: Store = {
     ...outside(db, (work) => db.transaction().execute(work)),
     exclusively: (key, work) =>
-      locking.exclusively(key, (within) => work(within === undefined ? store : exclusive(within))),
+      engine.exclusively(key, (inner) => work(inner === undefined ? store : exclusive(inner))),
+    scrub: engine.scrub,
     close: async () => {
-      await locking.close()
+      await engine.close()
       await db.destroy()
     },
   }
@@ -53,6 +57,7 @@ function exclusive({ db, begin }: Exclusive): Store {
   return {
     ...outside(db, begin),
     exclusively: () => Promise.reject(new Error('Nothing is exclusive within what is exclusive')),
+    scrub: () => Promise.reject(new Error('What is exclusive cannot scrub the store')),
     close: () => Promise.reject(new Error('What is exclusive cannot close the store')),
   }
 }
@@ -61,7 +66,7 @@ function exclusive({ db, begin }: Exclusive): Store {
  * Not within a transaction. A place in a log is given out within one nevertheless: transactions commit one after the
  * other, so that whoever asks for what came after a place never misses one that was given out but not committed.
  */
-function outside(db: Kysely<Schema>, begin: Begin): Omit<Store, 'exclusively' | 'close'> {
+function outside(db: Kysely<Schema>, begin: Begin): Omit<Store, 'exclusively' | 'scrub' | 'close'> {
   const { events, changes, ...others } = rooms(db)
   return {
     ...others,
@@ -81,6 +86,7 @@ function within(transaction: Kysely<Schema>): Store {
     lockUser: () => Promise.resolve(),
     exclusively: () => Promise.reject(new Error('Nothing is exclusive within a transaction')),
     forgetExpired: (before) => forgetExpired(transaction, before),
+    scrub: () => Promise.reject(new Error('A transaction cannot scrub the store')),
     close: () => Promise.reject(new Error('A transaction cannot close the store')),
   }
   return store
@@ -101,6 +107,7 @@ function rooms(db: Kysely<Schema>) {
     sealed: createSealedStore(db),
     changes: createChangeStore(db),
     revocations: createRevocationStore(db),
+    webhooks: createWebhookStore(db),
   }
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { Kysely, sql } from 'kysely'
+import { Kysely } from 'kysely'
 import { GatewayError } from '../../errors.ts'
 import { migrate } from '../migrations/migrate.ts'
 import { createStore } from '../queries/createStore.ts'
@@ -9,7 +9,7 @@ import type { Schema } from '../schema.ts'
 import type { Store } from '../store.ts'
 import { columnTypes } from './columnTypes.ts'
 import { NodeSqliteDialect } from './dialect.ts'
-import { createLocking } from './locking.ts'
+import { createEngine } from './engine.ts'
 
 /**
  * Opens the embedded store, making the file if it is not there and bringing it to the current layout.
@@ -22,7 +22,7 @@ export async function openSqliteStore(path: string): Promise<Store> {
   try {
     const db = new Kysely<Schema>({ dialect: new NodeSqliteDialect(database) })
     await migrate(db, columnTypes)
-    return { ...createStore(db), scrub: () => scrub(db) }
+    return createStore(db, createEngine(db))
   } catch (error) {
     database.close()
     throw error
@@ -44,11 +44,6 @@ function openDatabase(path: string): DatabaseSync {
       },
     )
   }
-}
-
-/** `secure_delete` overwrites what is deleted in the database itself; until this, the log beside it has the old pages. */
-async function scrub(db: Kysely<Schema>): Promise<void> {
-  await sql`pragma wal_checkpoint(truncate)`.execute(db)
 }
 
 /** Nobody else on the machine may read it. SQLite gives its side files the same mode. */

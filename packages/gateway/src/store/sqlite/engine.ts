@@ -1,0 +1,15 @@
+import { sql, type Kysely } from 'kysely'
+import { createKeyedQueue } from '../keyedQueue.ts'
+import type { Engine } from '../queries/createStore.ts'
+import type { Schema } from '../schema.ts'
+
+/** One process has the file to itself, so a queue within it is enough. */
+export function createEngine(db: Kysely<Schema>): Engine {
+  const queue = createKeyedQueue()
+  return {
+    exclusively: (key, work) => queue(key, () => work(undefined)),
+    // `secure_delete` overwrites what is deleted in the database itself; until this, the log beside it has the old pages.
+    scrub: async () => void (await sql`pragma wal_checkpoint(truncate)`.execute(db)),
+    close: () => Promise.resolve(),
+  }
+}
