@@ -104,6 +104,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     accounts,
     credentials,
     events,
+    changes,
     fetch,
     clock,
     serverInfo: clientInfo,

@@ -1,5 +1,6 @@
 import type {
   Accounts,
+  Changes,
   Clock,
   Configs,
   Credentials,
@@ -50,6 +51,7 @@ export interface McpEndpointDeps {
   readonly accounts: Accounts
   readonly credentials: Credentials
   readonly events: EventLog
+  readonly changes: Changes
   readonly fetch: GuardedFetch
   readonly clock: Clock
   /** What the endpoint says it is. Default: `latchkey`, version 0.0.0. */

@@ -1,28 +1,46 @@
 import { LRUCache } from 'lru-cache'
-import type { McpConfig } from '../domain.ts'
-import type { Accounts, Clock, Configs, EventLog, Instances } from '../services.ts'
+import type { Change, McpConfig } from '../domain.ts'
+import type { Accounts, Changes, Configs, EventLog, Instances } from '../services.ts'
 
 export interface FreshReadsDeps {
   readonly instances: Instances
   readonly configs: Configs
   readonly accounts: Accounts
   readonly events: Pick<EventLog, 'subscribe'>
-  readonly clock: Clock
+  readonly changes: Pick<Changes, 'subscribe'>
 }
 
-/** Also the longest that another process's change goes unseen here; what this process changes is seen at once. */
+/** Also the longest that a change goes unseen here of which nobody has told (security T67). */
 const FRESH_MS = 1000
 const MAX_ENTRIES = 10_000
 
 /**
  * What every request asks the store for (who is this, what may they use), shared by the requests of one user that come
- * within a second. The event log empties what is known of a user when something changes. Every key names its owner.
+ * within a second. What is not true any more is dropped when it is told. Every key names its owner. The second is one of
+ * the monotonic clock: setting the system's clock back must not make a memory last (security T72).
  */
-export function createFreshReads({ instances, configs, accounts, events, clock }: FreshReadsDeps) {
-  const options = { max: MAX_ENTRIES, ttl: FRESH_MS, perf: { now: clock } }
+export function createFreshReads({ instances, configs, accounts, events, changes }: FreshReadsDeps) {
+  const options = { max: MAX_ENTRIES, ttl: FRESH_MS, perf: performance }
   const knownInstances = new LRUCache<string, ReturnType<Instances['get']>>(options)
   const knownConfigs = new LRUCache<string, ReturnType<Configs['get']>>(options)
   const knownAccounts = new LRUCache<string, Map<McpConfig, ReturnType<Accounts['ensureForConfig']>>>(options)
+
+  function drop({ kind, subject }: Change): void {
+    if (kind === 'config') knownConfigs.delete(subject)
+    else if (kind === 'instance') knownInstances.delete(subject)
+    else dropUser(subject)
+  }
+
+  /** Nobody notes whose instances these are: forgetting all of them costs each of them one read by its key. */
+  function dropUser(userIdentifier: string): void {
+    knownAccounts.delete(userIdentifier)
+    knownInstances.clear()
+  }
+
+  const unsubscribers = [
+    events.subscribe(({ userIdentifier }) => void knownAccounts.delete(userIdentifier)),
+    changes.subscribe(drop),
+  ]
 
   return {
     instances: { ...instances, get: (id: string) => remember(knownInstances, id, () => instances.get(id)) },
@@ -36,7 +54,7 @@ export function createFreshReads({ instances, configs, accounts, events, clock }
         return remember(ofUser, config, () => accounts.ensureForConfig(config, userIdentifier))
       },
     },
-    close: events.subscribe(({ userIdentifier }) => knownAccounts.delete(userIdentifier)),
+    close: () => unsubscribers.forEach((unsubscribe) => unsubscribe()),
   }
 }
 

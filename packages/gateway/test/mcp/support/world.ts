@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto'
 import type {
   AccountEvent,
   AccountStatus,
+  ChangeKind,
   ConnectedAccount,
   Connection,
   McpConfig,
   McpInstance,
 } from '../../../src/domain.ts'
 import { GatewayError } from '../../../src/errors.ts'
+import { createChanges } from '../../../src/events/changes.ts'
 import { createGuardedFetch } from '../../../src/http/guardedFetch.ts'
 import { createKeys } from '../../../src/keys/keys.ts'
 import { createMcpEndpoint, type McpEndpointDeps } from '../../../src/mcp/endpoint.ts'
@@ -153,6 +155,12 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
     },
   }
 
+  const changes = createChanges()
+  function tell(kind: ChangeKind, subject: string): void {
+    sequence += 1
+    changes.announce({ sequence, kind, subject, occurredAt: new Date(clock.now) })
+  }
+
   const guardedFetch = createGuardedFetch({ allowLoopback: true })
   const endpoint = createMcpEndpoint({
     keys,
@@ -161,6 +169,7 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
     configs,
     instances,
     events,
+    changes,
     fetch: fetch ?? guardedFetch,
     clock: () => clock.now,
     ...(listTimeoutMs === undefined ? {} : { listTimeoutMs }),
@@ -211,9 +220,11 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
     rotateUrl(user) {
       const instance = instanceOf(user)
       instancesById.set(instance.id, { ...instance, urlVersion: instance.urlVersion + 1 })
+      tell('instance', instance.id)
     },
     deleteConfig() {
       configExists = false
+      tell('config', config.id)
     },
     post: (url, body, headers = {}) =>
       globalThis.fetch(url, {
