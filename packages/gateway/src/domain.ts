@@ -130,6 +130,58 @@ export interface Change {
 
 export type ChangeKind = 'config' | 'instance' | 'user'
 
+/** Where status changes are sent to, as signed HTTP requests. Its secrets are sealed, in the store. */
+export interface WebhookEndpoint {
+  readonly id: string
+  readonly url: string
+  readonly description: string | undefined
+  /** What the configuration names cannot be changed over the API. */
+  readonly source: 'api' | 'configuration'
+  /** Nothing is sent, and nothing new is queued, while it is disabled. */
+  readonly disabledReason: WebhookDisabledReason | undefined
+  /** Raised at every write of the secrets. Compare-and-set key. */
+  readonly generation: number
+  /** Since when nothing has arrived; undefined if the last request did. */
+  readonly failingSince: Date | undefined
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+/**
+ * `requested`: over the API; `gone`: it answered 410; `failing`: nothing has arrived for days; `removed`: the
+ * configuration does not name it any more.
+ */
+export type WebhookDisabledReason = 'requested' | 'gone' | 'failing' | 'removed'
+
+/** One event for one webhook endpoint. */
+export interface WebhookDelivery {
+  readonly endpointId: string
+  readonly eventId: string
+  /** Where the event is in the log. */
+  readonly sequence: number
+  readonly status: WebhookDeliveryStatus
+  /** Since it was queued, or replayed. */
+  readonly attempts: number
+  /** The last ones, oldest first. */
+  readonly attemptLog: readonly WebhookAttempt[]
+  /** Undefined unless it is pending. While it is being sent: when it would be sent again if that were lost. */
+  readonly nextAttemptAt: Date | undefined
+  readonly createdAt: Date
+}
+
+/** `failed`: given up; only a replay sends it again. */
+export type WebhookDeliveryStatus = 'pending' | 'delivered' | 'failed'
+
+export interface WebhookAttempt {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly durationMs: number
+  /** Undefined where no answer came. */
+  readonly responseStatus: number | undefined
+  /** Why it is not delivered. Holds no path, no query and no body. */
+  readonly error: string | undefined
+}
+
 /** A program that may use the control plane. */
 export interface ApiClient {
   readonly clientId: string

@@ -30,7 +30,10 @@ export function createCommit({ store, publish, announce }: CommitOptions): Commi
     const result = await store.transaction((inner) =>
       change(inner, {
         record: async (account, status, occurredAt) => {
-          events.push(await inner.events.append(eventOf(account, status, occurredAt)))
+          const event = await inner.events.append(eventOf(account, status, occurredAt))
+          // With the event or not at all: what crashes after the commit sends it later.
+          await inner.webhooks.enqueue(event, occurredAt)
+          events.push(event)
         },
         note: async (kind, subject, occurredAt) => {
           changes.push(await inner.changes.append({ kind, subject, occurredAt }))

@@ -32,6 +32,7 @@ export const sealedColumns: readonly SealedColumn[] = [
       ],
     },
   },
+  { table: 'webhook_endpoints', column: 'sealed_secrets', key: ['id'] },
   {
     table: 'auth_flows',
     column: 'sealed_attempt',

@@ -5,6 +5,7 @@ import type { Schema } from '../schema.ts'
 import { initial } from './0001_initial.ts'
 import { revocations } from './0002_revocations.ts'
 import { ringKeys } from './0008_ring_keys.ts'
+import { webhooks } from './0004_webhooks.ts'
 import type { ColumnTypes } from './columnTypes.ts'
 
 /** Brings the database to the layout of this version. Run again, it does nothing. */
@@ -21,7 +22,12 @@ export async function migrate(db: Kysely<Schema>, types: ColumnTypes): Promise<v
 
 /** In the order of their names. They are code, so that a bundled gateway carries them. */
 function migrations(types: ColumnTypes): Record<string, Migration> {
-  const steps = { '0001_initial': initial, '0002_revocations': revocations, '0008_ring_keys': ringKeys }
+  const steps = {
+    '0001_initial': initial,
+    '0002_revocations': revocations,
+    '0004_webhooks': webhooks,
+    '0008_ring_keys': ringKeys,
+  }
   return Object.fromEntries(
     Object.entries(steps).map(([name, step]) => [name, { up: (db) => step(db as Kysely<unknown>, types) }]),
   )

@@ -39,10 +39,26 @@ export function createEventStore(db: Kysely<Schema>): EventStore {
         .executeTakeFirst()
       return row?.latest ?? 0
     },
+    async earliestSequence() {
+      const row = await db
+        .selectFrom('events')
+        .select((eb) => eb.fn.min('sequence').as('earliest'))
+        .executeTakeFirst()
+      return row?.earliest ?? undefined
+    },
+    async forget(before) {
+      await db
+        .deleteFrom('events')
+        .where('occurred_at', '<', before.getTime())
+        .where('sequence', '<', (eb) =>
+          eb.selectFrom('events as latest').select((inner) => inner.fn.max('latest.sequence').as('sequence')),
+        )
+        .execute()
+    },
   }
 }
 
-function toEvent(row: Selectable<EventsTable>): AccountEvent {
+export function toEvent(row: Selectable<EventsTable>): AccountEvent {
   return {
     sequence: row.sequence,
     id: row.id,
