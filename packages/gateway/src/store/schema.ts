@@ -10,6 +10,7 @@ export interface Schema {
   connected_accounts: ConnectedAccountsTable
   auth_links: AuthLinksTable
   auth_flows: AuthFlowsTable
+  pending_verifications: PendingVerificationsTable
   oauth_clients: OauthClientsTable
   events: EventsTable
   settings: SettingsTable
@@ -57,6 +58,11 @@ export interface ConnectedAccountsTable {
   sealed_credential: Uint8Array | null
   created_at: number
   updated_at: number
+  /** Of a refresh of this generation's credential that has no outcome yet. */
+  refresh_started_at: number | null
+  refresh_failed_at: number | null
+  /** Failed refreshes of this generation's credential. */
+  refresh_failures: number
 }
 
 export interface AuthLinksTable {
@@ -66,6 +72,9 @@ export interface AuthLinksTable {
   created_at: number
   expires_at: number
   used_at: number | null
+  client_id: string | null
+  verify_url: string | null
+  sealed_state: Uint8Array | null
 }
 
 export interface AuthFlowsTable {
@@ -77,6 +86,16 @@ export interface AuthFlowsTable {
   expires_at: number
   /** 0 or 1. */
   consumed: number
+}
+
+export interface PendingVerificationsTable {
+  request_hash: string
+  account_id: string
+  user_identifier: string
+  client_id: string | null
+  previous_status: AccountStatus
+  sealed_credential: Uint8Array
+  expires_at: number
 }
 
 export interface OauthClientsTable {

@@ -33,6 +33,13 @@ export const sealedColumns: readonly SealedColumn[] = [
     },
   },
   { table: 'webhook_endpoints', column: 'sealed_secrets', key: ['id'] },
+  { table: 'auth_links', column: 'sealed_state', key: ['id'] },
+  {
+    table: 'pending_verifications',
+    column: 'sealed_credential',
+    key: ['request_hash'],
+    user: 'user_identifier',
+  },
   {
     table: 'auth_flows',
     column: 'sealed_attempt',

@@ -29,8 +29,10 @@ export interface Store {
   readonly configs: ConfigStore
   readonly instances: InstanceStore
   readonly accounts: AccountStore
+  readonly refreshes: RefreshStore
   readonly links: LinkStore
   readonly flows: FlowStore
+  readonly verifications: VerificationStore
   readonly registrations: RegistrationStore
   readonly events: EventStore
   readonly settings: SettingStore
@@ -202,6 +204,30 @@ export interface CredentialChange {
   readonly at: Date
 }
 
+/** What is known of the refresh of an account's present credential. Writing a credential clears it. */
+export interface RefreshState {
+  /** A refresh was begun, and nobody has seen its outcome: its refresh token may be spent. */
+  readonly startedAt: Date | undefined
+  readonly failedAt: Date | undefined
+  /** How often it has failed. */
+  readonly failures: number
+}
+
+/** An ACTIVE account's credential is refreshed under `Store.exclusively`; here is what all processes know about it. */
+export interface RefreshStore {
+  get(accountId: string): Promise<RefreshState>
+  /** Written before the request is sent. Compare-and-set on the generation; false if the account is not ACTIVE any more. */
+  begin(key: AccountKey, at: Date): Promise<boolean>
+  /** Counts a failure. Unless it is in doubt whether the server renewed the grant, that is the outcome of what was begun. */
+  fail(key: AccountKey, failure: { at: Date; inDoubt: boolean }): Promise<void>
+  /** Accounts whose refresh was begun and has no outcome yet, the oldest first. */
+  inDoubt(limit: number): Promise<readonly AccountInDoubt[]>
+}
+
+export interface AccountInDoubt extends AccountKey {
+  readonly connectionId: string
+}
+
 /** A link that a user opens to connect an account. The token itself is never kept. */
 export interface AuthLink {
   readonly id: string
@@ -211,6 +237,12 @@ export interface AuthLink {
   readonly createdAt: Date
   readonly expiresAt: Date
   readonly usedAt: Date | undefined
+  /** The API client that asked for the link; undefined where the MCP endpoint did. */
+  readonly clientId?: string | undefined
+  /** Where the app verifies its user after the consent; undefined where nobody verifies. */
+  readonly verifyUrl?: string | undefined
+  /** The app's `state`, sealed by the vault. */
+  readonly sealedState?: Uint8Array | undefined
 }
 
 export interface LinkStore {
@@ -241,6 +273,32 @@ export interface FlowStore {
   find(stateHash: string): Promise<AuthFlow | undefined>
   /** True exactly once, however many ask at the same time. Does not look at the expiry: `find` gives it. */
   consume(stateHash: string): Promise<boolean>
+}
+
+/** A credential that waits for the app to say that the person who consented is its user. */
+export interface PendingVerification {
+  /** SHA-256 of the `auth_request_id`, in hex. */
+  readonly requestHash: string
+  readonly accountId: string
+  readonly userIdentifier: string
+  /** The API client that may verify; undefined: any. */
+  readonly clientId: string | undefined
+  /** What the account goes back to if it is not verified. */
+  readonly previousStatus: AccountStatus
+  readonly sealedCredential: Uint8Array
+  readonly expiresAt: Date
+}
+
+export interface VerificationStore {
+  insert(pending: PendingVerification): Promise<void>
+  /** Also finds what has expired. */
+  find(requestHash: string): Promise<PendingVerification | undefined>
+  /** Those of one account, the oldest first; expired ones too. */
+  ofAccount(accountId: string, userIdentifier: string): Promise<readonly PendingVerification[]>
+  /** What has expired at this time, the oldest first; at most `limit`. */
+  expired(at: Date, limit: number): Promise<readonly PendingVerification[]>
+  /** Removes it. True exactly once, however many ask at the same time. */
+  take(requestHash: string, userIdentifier: string): Promise<boolean>
 }
 
 /** What a client registration belongs to. */

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AccountEvent, ConnectedAccount, McpConfig, McpInstance } from '../../src/domain.ts'
 import type { AuthFlow, Store } from '../../src/store/store.ts'
+import { describeVerifications } from './describeVerifications.ts'
 import { describeWebhooks } from './describeWebhooks.ts'
 
 const AT = new Date('2026-07-28T10:00:00.000Z')
@@ -33,6 +34,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     afterEach(() => store.close())
 
     describeWebhooks(() => store)
+    describeVerifications(() => store)
 
     describe('connections', () => {
       it('gives the same id for a name, however often it is asked', async () => {

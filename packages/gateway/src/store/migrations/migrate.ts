@@ -4,6 +4,8 @@ import { GatewayError } from '../../errors.ts'
 import type { Schema } from '../schema.ts'
 import { initial } from './0001_initial.ts'
 import { revocations } from './0002_revocations.ts'
+import { verification } from './0003_verification.ts'
+import { refresh } from './0007_refresh.ts'
 import { ringKeys } from './0008_ring_keys.ts'
 import { webhooks } from './0004_webhooks.ts'
 import type { ColumnTypes } from './columnTypes.ts'
@@ -25,7 +27,9 @@ function migrations(types: ColumnTypes): Record<string, Migration> {
   const steps = {
     '0001_initial': initial,
     '0002_revocations': revocations,
+    '0003_verification': verification,
     '0004_webhooks': webhooks,
+    '0007_refresh': refresh,
     '0008_ring_keys': ringKeys,
   }
   return Object.fromEntries(

@@ -9,11 +9,13 @@ import { createEventStore } from './events.ts'
 import { createFlowStore } from './flows.ts'
 import { createInstanceStore } from './instances.ts'
 import { createLinkStore } from './links.ts'
+import { createRefreshStore } from './refreshes.ts'
 import { createRegistrationStore } from './registrations.ts'
 import { createRevocationStore } from './revocations.ts'
 import { createRingKeyStore } from './ringKeys.ts'
 import { createSealedStore } from './sealed.ts'
 import { createSettingStore } from './settings.ts'
+import { createVerificationStore } from './verifications.ts'
 import { createWebhookStore } from './webhooks.ts'
 
 /** What the databases do in different ways. */
@@ -98,8 +100,10 @@ function rooms(db: Kysely<Schema>) {
     configs: createConfigStore(db),
     instances: createInstanceStore(db),
     accounts: createAccountStore(db),
+    refreshes: createRefreshStore(db),
     links: createLinkStore(db),
     flows: createFlowStore(db),
+    verifications: createVerificationStore(db),
     registrations: createRegistrationStore(db),
     events: createEventStore(db),
     settings: createSettingStore(db),

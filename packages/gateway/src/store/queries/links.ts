@@ -4,7 +4,7 @@ import type { AuthLink, LinkStore } from '../store.ts'
 
 export function createLinkStore(db: Kysely<Schema>): LinkStore {
   return {
-    async insert({ id, accountId, tokenHash, createdAt, expiresAt }) {
+    async insert({ id, accountId, tokenHash, createdAt, expiresAt, clientId, verifyUrl, sealedState }) {
       await db
         .insertInto('auth_links')
         .values({
@@ -14,6 +14,9 @@ export function createLinkStore(db: Kysely<Schema>): LinkStore {
           created_at: createdAt.getTime(),
           expires_at: expiresAt.getTime(),
           used_at: null,
+          client_id: clientId ?? null,
+          verify_url: verifyUrl ?? null,
+          sealed_state: sealedState ?? null,
         })
         .execute()
     },
@@ -46,5 +49,8 @@ function toLink(row: Selectable<AuthLinksTable>): AuthLink {
     createdAt: new Date(row.created_at),
     expiresAt: new Date(row.expires_at),
     usedAt: row.used_at === null ? undefined : new Date(row.used_at),
+    clientId: row.client_id ?? undefined,
+    verifyUrl: row.verify_url ?? undefined,
+    sealedState: row.sealed_state ?? undefined,
   }
 }
