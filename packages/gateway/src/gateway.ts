@@ -16,14 +16,13 @@ import { createEventLog } from './events/eventLog.ts'
 import { createApp } from './http/app.ts'
 import { createGuardedFetch } from './http/guardedFetch.ts'
 import { createKeys } from './keys/keys.ts'
-import { loadKeyRings } from './keys/loadKeyRings.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { createOAuth } from './oauth/oauth.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
 import type { Store } from './store/store.ts'
 import { createVerifyApiKey } from './upstream/verifyApiKey.ts'
-import { checkVault } from './vault/checkVault.ts'
-import { createVault } from './vault/vault.ts'
+import { openVault } from './vault/openVault.ts'
+import { startUpkeep } from './vault/upkeep.ts'
 import { version } from './version.ts'
 
 const FORGET_EVERY_MS = 10 * 60 * 1000
@@ -78,11 +77,10 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
 
   const directory = databasePath === ':memory:' ? undefined : dirname(databasePath)
   if (directory !== undefined) await mkdir(directory, { recursive: true })
-  const rings = await loadKeyRings({ ...options, directory })
   const store = await openSqliteStore(databasePath)
   closers.add(async () => await store.close())
-  const vault = createVault(rings.encryption)
-  await checkVault({ vault, settings: store.settings, currentKeyId: rings.encryption.currentId })
+  const { rings, vault, reencryption } = await openVault({ ...options, directory, store })
+  closers.add(startUpkeep({ ringKeys: store.ringKeys, reencryption, keys: rings.encryption, clock, log }))
   const keys = createKeys(rings.signing, { publicUrl, clock })
 
   const registry = await createRegistry({ ...options, store })

@@ -1,8 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openSqliteStore } from '../../src/store/sqlite/open.ts'
-import type { Store } from '../../src/store/store.ts'
-import { checkVault } from '../../src/vault/checkVault.ts'
-import { createVault } from '../../src/vault/vault.ts'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { createVault, sealedKeyId } from '../../src/vault/vault.ts'
 import { aRing } from '../keys/ring.ts'
 
 const vault = createVault(aRing(['k1', 1]))
@@ -84,41 +82,80 @@ describe('createVault (T61)', () => {
   })
 })
 
-describe('checkVault', () => {
-  let store: Store
-  beforeEach(async () => {
-    store = await openSqliteStore(':memory:')
-  })
-  afterEach(() => store.close())
-  const check = (...keys: [id: string, byte: number][]) => {
-    const ring = aRing(...keys)
-    return checkVault({ vault: createVault(ring), settings: store.settings, currentKeyId: ring.currentId })
-  }
+/** What the first version made: with the key bytes 1 under the id k1, in this context. */
+const FIRST_FORMAT = Buffer.from(
+  'AQJrMW45KhKyHhJv5VFBEoTcSPkBR/Z8KUVTmLFNpesPDAcuf3O0MxOvS43+yhgYVLpoBHqfRoo+RIk79yoKblYSsmQXWtUT1M0dmm0zS9fz8KfohbOc5kkcWB9Pkr4kmlxODZee0XBddC1ZovClAAYgAkLxBLo=',
+  'base64',
+)
 
-  it('lets the same keys in again, and a new current one beside them', async () => {
-    await check(['k1', 1])
-    await check(['k1', 1])
-    await check(['k2', 2], ['k1', 1])
-    await expect(check(['k2', 2], ['k1', 1])).resolves.toBeUndefined()
-  })
+describe('rewrap', () => {
+  const both = createVault(aRing(['k2', 2], ['k1', 1]))
+  const onlyNew = createVault(aRing(['k2', 2]))
 
-  it('refuses another key under the same name', async () => {
-    await check(['k1', 1])
-    await expect(check(['k1', 2])).rejects.toMatchObject({
-      code: 'configuration',
-      message: expect.stringContaining('"k1"'),
-    })
+  it('brings a value under the current key without sealing it anew', () => {
+    const sealed = vault.seal('secret', CONTEXT)
+    const rewrapped = both.rewrap(sealed)
+    expect(sealedKeyId(rewrapped)).toEqual({ keyId: 'k2', isFirstFormat: false })
+    expect(onlyNew.open(rewrapped, CONTEXT)).toBe('secret')
+    // The value itself and its tag: whatever follows the id and the wrapped key.
+    expect(rewrapped.subarray(2 + 2 + 60)).toEqual(sealed.subarray(2 + 2 + 60))
+    expect(rewrapped.subarray(0, 2 + 2 + 60)).not.toEqual(sealed.subarray(0, 2 + 2 + 60))
   })
 
-  it('refuses a ring without the key that the store was sealed with', async () => {
-    await check(['k1', 1])
-    await expect(check(['k2', 2])).rejects.toThrow(/"k1"/)
+  it('keeps the value bound to its place', () => {
+    const rewrapped = both.rewrap(vault.seal('secret', CONTEXT))
+    expect(() => onlyNew.open(rewrapped, CONTEXT.with(1, 'ca_2'))).toThrow(/could not be opened/)
   })
 
-  it('lets the right keys in after wrong ones were tried', async () => {
-    await check(['k1', 1])
-    await expect(check(['k2', 2])).rejects.toThrow(/"k1"/)
-    await expect(check(['k3', 3], ['k1', 2])).rejects.toThrow(/"k1"/)
-    await expect(check(['k1', 1])).resolves.toBeUndefined()
+  it('refuses a value whose key is not in the ring, or whose wrapped key was changed', () => {
+    const sealed = vault.seal('secret', CONTEXT)
+    expect(() => onlyNew.rewrap(sealed)).toThrow(/could not be opened/)
+    for (let index = 0; index < 2 + 2 + 60; index++) {
+      expect(() => both.rewrap(sealed.with(index, (sealed[index] ?? 0) ^ 1))).toThrow(/could not be opened/)
+    }
+  })
+
+  it('opens and rewraps what the first version sealed, in its context only', () => {
+    expect(sealedKeyId(FIRST_FORMAT)).toEqual({ keyId: 'k1', isFirstFormat: true })
+    expect(vault.open(FIRST_FORMAT, CONTEXT)).toBe('sealed by the first version')
+    expect(onlyNew.open(both.rewrap(FIRST_FORMAT, CONTEXT), CONTEXT)).toBe('sealed by the first version')
+    expect(() => both.rewrap(FIRST_FORMAT)).toThrow(/could not be opened/)
+    expect(() => both.rewrap(FIRST_FORMAT, CONTEXT.with(5, '2'))).toThrow(/could not be opened/)
+    expect(() => vault.open(FIRST_FORMAT.with(0, 2), CONTEXT)).toThrow(/could not be opened/)
+  })
+})
+
+describe('sealedKeyId', () => {
+  it('needs no more than the head, and knows what is no sealed value', () => {
+    expect(sealedKeyId(vault.seal('secret', CONTEXT).subarray(0, 4))).toEqual({ keyId: 'k1', isFirstFormat: false })
+    for (const bytes of [[], [2], [2, 0], [2, 3, 65], [0, 1, 65], [9, 1, 65]]) {
+      expect(sealedKeyId(Uint8Array.from(bytes))).toBeUndefined()
+    }
+  })
+})
+
+describe('any damage to a sealed value', () => {
+  it('is refused, with the same words, for every value, place and kind of damage', () => {
+    const damage = fc.oneof(
+      fc.record({ kind: fc.constant('flip' as const), at: fc.nat(), bit: fc.integer({ min: 0, max: 7 }) }),
+      fc.record({ kind: fc.constant('cut' as const), at: fc.nat(), bit: fc.constant(0) }),
+      fc.record({ kind: fc.constant('add' as const), at: fc.nat(255), bit: fc.constant(0) }),
+    )
+    const context = fc.array(fc.string(), { minLength: 1, maxLength: 6 })
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), context, damage, (plaintext, places, { kind, at, bit }) => {
+        const sealed = vault.seal(plaintext, places)
+        const index = at % sealed.length
+        const damaged =
+          kind === 'cut'
+            ? sealed.subarray(0, index)
+            : kind === 'add'
+              ? Uint8Array.of(...sealed, at)
+              : sealed.with(index, (sealed[index] ?? 0) ^ (1 << bit))
+        expect(() => vault.open(damaged, places)).toThrow(
+          'A sealed value could not be opened: it was changed, moved, or sealed with another key.',
+        )
+      }),
+    )
   })
 })

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import type { ColumnTypes } from './columnTypes.ts'
 
 /** Which keys the database knows, so that wrong ones are refused and old ones can be given up. */
@@ -14,4 +14,10 @@ export async function ringKeys(db: Kysely<unknown>, types: ColumnTypes): Promise
     .addColumn('retired_at', 'bigint')
     .addPrimaryKeyConstraint('ring_keys_key', ['ring', 'key_id'])
     .execute()
+  // The first version kept the canaries among the settings.
+  await sql`
+    insert into ring_keys (ring, key_id, proof, current_from, seen_at)
+    select 'encryption', substr(name, 14), value, 0, 0 from settings where name like 'vault_canary/%'
+  `.execute(db)
+  await sql`delete from settings where name like 'vault_canary/%'`.execute(db)
 }

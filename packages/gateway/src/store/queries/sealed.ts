@@ -16,7 +16,6 @@ export function createSealedStore(db: Kysely<Schema>): SealedStore {
       const [row] = rows
       return row && { sealed: bytesOf(row[column]), bound: firstFormat?.columns.map((name) => String(row[name])) ?? [] }
     },
-    // One statement each: a transaction over many users' rows could wait for another one that waits for it.
     async replace(column, changes) {
       let replaced = 0
       for (const change of changes) replaced += await replaceOne(db, column, change)
