@@ -327,6 +327,8 @@ export interface EventStore {
   append(event: Omit<AccountEvent, 'sequence'>): Promise<AccountEvent>
   /** One user's events after this place, oldest first. */
   after(sequence: number, userIdentifier: string, limit: number): Promise<readonly AccountEvent[]>
+  /** Everybody's events after this place, oldest first: for whoever tells them on, never for a user. */
+  since(sequence: number, limit: number): Promise<readonly AccountEvent[]>
   /** 0 while there is none. */
   latestSequence(): Promise<number>
   /** Of the oldest event that is still there; undefined while there is none. */

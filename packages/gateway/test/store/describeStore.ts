@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AccountEvent, ConnectedAccount, McpConfig, McpInstance } from '../../src/domain.ts'
 import type { AuthFlow, Store } from '../../src/store/store.ts'
 import { describeVerifications } from './describeVerifications.ts'
+import { describeFeed } from './describeFeed.ts'
 import { describeWebhooks } from './describeWebhooks.ts'
 
 const AT = new Date('2026-07-28T10:00:00.000Z')
@@ -34,6 +35,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     afterEach(() => store.close())
 
     describeWebhooks(() => store)
+    describeFeed(() => store)
     describeVerifications(() => store)
 
     describe('connections', () => {

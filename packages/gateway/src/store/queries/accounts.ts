@@ -14,6 +14,9 @@ const COLUMNS = [
   sql<number>`sealed_credential is not null`.as('has_credential'),
 ] as const
 
+/** What is known of refreshes is about one generation of the credential: see `RefreshStore`. */
+const NO_REFRESH = { refresh_started_at: null, refresh_failed_at: null, refresh_failures: 0 } as const
+
 export function createAccountStore(db: Kysely<Schema>): AccountStore {
   return {
     async get(id) {
@@ -48,12 +51,20 @@ export function createAccountStore(db: Kysely<Schema>): AccountStore {
       return { account: toAccount(row), sealed: row.sealed_credential }
     },
     async setStatus(key, status, at) {
-      const result = await update(db, key).set({ status, updated_at: at.getTime() }).executeTakeFirst()
+      const result = await update(db, key)
+        .set({ status, updated_at: at.getTime(), refresh_started_at: null })
+        .executeTakeFirst()
       return result.numUpdatedRows === 1n
     },
     async setCredential(key, { sealed, status, at }) {
       const result = await update(db, key)
-        .set({ sealed_credential: sealed, status, generation: key.generation + 1, updated_at: at.getTime() })
+        .set({
+          sealed_credential: sealed,
+          status,
+          generation: key.generation + 1,
+          updated_at: at.getTime(),
+          ...NO_REFRESH,
+        })
         .executeTakeFirst()
       return result.numUpdatedRows === 1n
     },
@@ -117,10 +128,13 @@ function toRow(account: ConnectedAccount): ConnectedAccountsTable {
     sealed_credential: null,
     created_at: account.createdAt.getTime(),
     updated_at: account.updatedAt.getTime(),
+    ...NO_REFRESH,
   }
 }
 
-type AccountRow = Omit<ConnectedAccountsTable, 'sealed_credential'> & { has_credential: number | boolean }
+type AccountRow = Omit<ConnectedAccountsTable, 'sealed_credential' | keyof typeof NO_REFRESH> & {
+  has_credential: number | boolean
+}
 
 function toAccount(row: AccountRow): StoredAccount {
   return {

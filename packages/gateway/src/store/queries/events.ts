@@ -32,6 +32,16 @@ export function createEventStore(db: Kysely<Schema>): EventStore {
         .execute()
       return rows.map(toEvent)
     },
+    async since(sequence, limit) {
+      const rows = await db
+        .selectFrom('events')
+        .selectAll()
+        .where('sequence', '>', sequence)
+        .orderBy('sequence')
+        .limit(limit)
+        .execute()
+      return rows.map(toEvent)
+    },
     async latestSequence() {
       const row = await db
         .selectFrom('events')
