@@ -27,6 +27,14 @@ export const configRequestSchema = z.object({
   connection_tool_mappings: z.array(connectionToolMappingSchema).min(1),
 })
 
+/** Replaces both; without a description it has none. */
+export const configUpdateSchema = z.object({
+  /** Cannot be changed: if it is given, it is the one that the config has. */
+  name: z.string().optional(),
+  description: z.string().optional(),
+  connection_tool_mappings: z.array(connectionToolMappingSchema).min(1),
+})
+
 export const configSchema = z.object({
   id: z.string(),
   name: z.string(),
@@ -51,6 +59,13 @@ export const instanceSchema = z.object({
   url: z.string().optional(),
   last_used_at: z.string().optional(),
   updated_at: z.string().optional(),
+})
+
+/** Changes what is given and leaves the rest. */
+export const instanceUpdateSchema = z.object({
+  name: z.string().min(1).max(100).optional(),
+  /** Moves the instance to another config: the URL stays, the connections and tools are the other config's. */
+  config_name: z.string().min(1).max(100).optional(),
 })
 
 export const instanceListSchema = z.object({
@@ -82,6 +97,28 @@ export const connectedAccountsRequestSchema = z.object({
 
 export const connectedAccountsSchema = z.object({ connected_accounts: z.array(connectionAuthStateSchema).default([]) })
 
+/** An account as the list of all of them has it. */
+export const connectedAccountSchema = z.object({
+  id: z.string(),
+  identifier: z.string(),
+  connection_id: z.string(),
+  connection_name: z.string(),
+  /** The connection's name again, as the hosted service calls it. */
+  connector: z.string().optional(),
+  provider: z.string().optional(),
+  authorization_type: z.string().optional(),
+  status: z.string(),
+  created_at: z.string().optional(),
+  updated_at: z.string().optional(),
+})
+
+export const connectedAccountListSchema = z.object({
+  connected_accounts: z.array(connectedAccountSchema).default([]),
+  next_page_token: z.string().optional(),
+  prev_page_token: z.string().optional(),
+  total_size: z.number().optional(),
+})
+
 /** A protobuf duration: whole seconds followed by `s`. */
 const durationSchema = z.string().regex(/^\d{1,9}s$/, 'is not a duration such as "3600s"')
 
@@ -91,6 +128,8 @@ export const sessionTokenRequestSchema = z.object({
   expiry: durationSchema.optional(),
   /** Ours: narrows the token to these tools, named as the endpoint lists them. */
   tools: z.array(z.string()).optional(),
+  /** Ours: while some accounts are not ACTIVE, make a token for those that are, instead of none. */
+  allow_partial: z.boolean().optional(),
 })
 
 export const sessionTokenSchema = z.object({ token: z.string(), expires_at: z.string() })
@@ -150,6 +189,7 @@ export const statusEventSchema = z.object({
 
 export type WireConnectionToolMapping = z.infer<typeof connectionToolMappingSchema>
 export type WireConfig = z.infer<typeof configSchema>
+export type WireConnectedAccount = z.infer<typeof connectedAccountSchema>
 export type WireInstance = z.infer<typeof instanceSchema>
 export type WireConnectionAuthState = z.infer<typeof connectionAuthStateSchema>
 export type WireAuthState = z.infer<typeof authStateSchema>

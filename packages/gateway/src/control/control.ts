@@ -9,6 +9,8 @@ import { configRoutes } from './configRoutes.ts'
 import type { ManagedConfigs } from './configs.ts'
 import { eventRoutes } from './eventRoutes.ts'
 import { instanceRoutes } from './instanceRoutes.ts'
+import { apiPaths } from './openapi/apiPaths.ts'
+import { openApiRoute } from './openapi/openApiRoute.ts'
 import { createSessionTokens } from './sessionTokens.ts'
 import { tokenRoute } from './tokenRoute.ts'
 import { createToWire } from './toWire.ts'
@@ -49,6 +51,7 @@ export function createControl(options: ControlOptions): Hono {
     context.header('Cache-Control', 'public, max-age=300')
     return context.json(keys.jwks())
   })
+  app.get('/openapi.json', openApiRoute(apiPaths))
   app.use('/api/*', authenticate({ keys, clients }), limited)
   app.route('/api/v1/mcp/configs', configRoutes(shared))
   app.route('/api/v1/mcp/instances', instanceRoutes(shared))

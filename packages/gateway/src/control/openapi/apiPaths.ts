@@ -1,0 +1,8 @@
+import { configPaths } from '../configPaths.ts'
+import { eventPaths } from '../eventPaths.ts'
+import { gatewayPaths } from '../gatewayPaths.ts'
+import { instancePaths } from '../instancePaths.ts'
+import type { RouteDescription } from './describeRoute.ts'
+
+/** Every route of the control plane. A test compares this list with the routes that there are. */
+export const apiPaths: readonly RouteDescription[] = [...gatewayPaths, ...configPaths, ...instancePaths, ...eventPaths]
