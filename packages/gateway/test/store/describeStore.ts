@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AccountEvent, ConnectedAccount, McpConfig, McpInstance } from '../../src/domain.ts'
 import type { AuthFlow, Store } from '../../src/store/store.ts'
+import { describeSealed } from './describeSealed.ts'
 import { describeVerifications } from './describeVerifications.ts'
 import { describeFeed } from './describeFeed.ts'
 import { describeWebhooks } from './describeWebhooks.ts'
@@ -37,6 +38,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describeWebhooks(() => store)
     describeFeed(() => store)
     describeVerifications(() => store)
+    describeSealed(() => store)
 
     describe('connections', () => {
       it('gives the same id for a name, however often it is asked', async () => {
