@@ -4,6 +4,7 @@ import { createAccounts } from './accounts/accounts.ts'
 import { createCommit } from './accounts/commit.ts'
 import { createCredentials } from './accounts/credentials.ts'
 import { createInstances } from './accounts/instances.ts'
+import { createRevocations } from './accounts/revocations.ts'
 import { createClosers, type Closers } from './closers.ts'
 import type { GatewayOptions } from './config/gatewayOptions.ts'
 import { parseOptions, type ParsedOptions } from './config/parseOptions.ts'
@@ -18,7 +19,7 @@ import { createGuardedFetch } from './http/guardedFetch.ts'
 import { createKeys } from './keys/keys.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { createOAuth } from './oauth/oauth.ts'
-import { openSqliteStore } from './store/sqlite/open.ts'
+import { openStore, type DatabaseLocation } from './store/openStore.ts'
 import type { Store } from './store/store.ts'
 import { createVerifyApiKey } from './upstream/verifyApiKey.ts'
 import { openVault } from './vault/openVault.ts'
@@ -72,14 +73,16 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
 
 /** Makes the rooms and joins them: the one place that knows all of them. */
 async function assemble(options: ParsedOptions, closers: Closers): Promise<Gateway> {
-  const { publicUrl, isLoopback, databasePath, clock, log } = options
+  const { publicUrl, isLoopback, database, clock, log } = options
   const clientInfo = { name: 'latchkey', version }
 
-  const directory = databasePath === ':memory:' ? undefined : dirname(databasePath)
+  const directory = folderOf(database)
   if (directory !== undefined) await mkdir(directory, { recursive: true })
-  const store = await openSqliteStore(databasePath)
+  const store = await openStore(database)
   closers.add(async () => await store.close())
-  const { rings, vault, reencryption } = await openVault({ ...options, directory, store })
+  // Gateways that share a Postgres share their keys too, so none of them may make its own.
+  const mayMakeKeys = isLoopback && database.kind === 'sqlite'
+  const { rings, vault, reencryption } = await openVault({ ...options, isLoopback: mayMakeKeys, directory, store })
   closers.add(startUpkeep({ ringKeys: store.ringKeys, reencryption, keys: rings.encryption, clock, log }))
   const keys = createKeys(rings.signing, { publicUrl, clock })
 
@@ -147,6 +150,11 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     return await answer.finally(() => answering.delete(answer))
   }
   return { fetch: fetchHere, close: closers.closeAll, [Symbol.asyncDispose]: closers.closeAll }
+}
+
+/** Where files of the gateway's own may lie. */
+function folderOf(database: DatabaseLocation): string | undefined {
+  return database.kind === 'sqlite' && database.path !== ':memory:' ? dirname(database.path) : undefined
 }
 
 /** With several apps on one gateway nobody has said which of them shows the link. */

@@ -8,7 +8,10 @@ export type OptionText = string | { readonly env: string }
 export interface GatewayOptions {
   /** Where the gateway is reached from outside: an origin, `https` unless it is a loopback address. */
   readonly publicUrl: OptionText
-  /** `sqlite:PATH` or `sqlite::memory:`. Default: `sqlite:./latchkey.db`. */
+  /**
+   * `sqlite:PATH` or `sqlite::memory:`; or, for several gateways at once, `postgres://user:password@host/database`, which
+   * may have parameters, such as `?sslmode=verify-full`. Default: `sqlite:./latchkey.db`.
+   */
   readonly database?: OptionText | undefined
   /** The programs that may use the control plane. At least one. */
   readonly clients: readonly ApiClientOptions[]

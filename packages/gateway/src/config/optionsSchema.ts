@@ -122,10 +122,19 @@ const clients = z
 
 const configName = z.string().min(1, 'is empty').max(100, 'is longer than 100 characters')
 
+/** A URL that cannot be parsed would be shown, password and all, by whoever tries to. */
+const database = text.refine((value) => /^sqlite:./.test(value) || isPostgresUrl(value), {
+  error: 'must be "sqlite:PATH", "sqlite::memory:" or a URL that begins with "postgres://"',
+})
+
+function isPostgresUrl(value: string): boolean {
+  return /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value)
+}
+
 /** The configuration, after references to the environment have been replaced. */
 export const optionsSchema = strict({
   publicUrl,
-  database: text.regex(/^sqlite:./, 'must be "sqlite:PATH" or "sqlite::memory:"').default('sqlite:./latchkey.db'),
+  database: database.default('sqlite:./latchkey.db'),
   clients,
   connections: z.record(connectionName, connection, must('an object')),
   configs: z.record(configName, config, must('an object')).default({}),

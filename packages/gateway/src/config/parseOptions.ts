@@ -3,8 +3,9 @@ import type * as z from 'zod'
 import type { ApiClient, Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { LogSink } from '../http/requestLog.ts'
-import type { Secret } from '../secret.ts'
+import { Secret } from '../secret.ts'
 import type { Clock } from '../services.ts'
+import type { DatabaseLocation } from '../store/openStore.ts'
 import { isLoopback } from './isLoopback.ts'
 import { optionsSchema } from './optionsSchema.ts'
 import { isPlainObject, resolveEnvironment, type Environment, type Problem } from './resolveEnvironment.ts'
@@ -15,8 +16,7 @@ export interface ParsedOptions {
   readonly publicUrl: URL
   /** Whether the public URL is a loopback address. */
   readonly isLoopback: boolean
-  /** An absolute path, or `:memory:`. */
-  readonly databasePath: string
+  readonly database: DatabaseLocation
   readonly clients: readonly ApiClient[]
   readonly connections: readonly ConnectionDefinition[]
   readonly configs: readonly ConfigDefinition[]
@@ -134,7 +134,7 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
   return {
     publicUrl: options.publicUrl,
     isLoopback: isLoopback(options.publicUrl),
-    databasePath: databasePath(options.database, directory),
+    database: databaseLocation(options.database, directory),
     clients: options.clients.map(({ clientId, clientSecret, displayName = clientId }) => ({
       clientId,
       clientSecret,
@@ -161,7 +161,8 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
   }
 }
 
-function databasePath(database: string, directory: string): string {
+function databaseLocation(database: string, directory: string): DatabaseLocation {
+  if (!database.startsWith('sqlite:')) return { kind: 'postgres', url: new Secret(database) }
   const path = database.slice('sqlite:'.length)
-  return path === ':memory:' ? path : resolve(directory, path)
+  return { kind: 'sqlite', path: path === ':memory:' ? path : resolve(directory, path) }
 }

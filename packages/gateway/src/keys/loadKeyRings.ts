@@ -48,7 +48,7 @@ function missing(encryption: boolean, signing: boolean): GatewayError {
   const names = [encryption && 'LATCHKEY_ENCRYPTION_KEYS', signing && 'LATCHKEY_SIGNING_KEYS'].filter(Boolean)
   return new GatewayError(
     'configuration',
-    `${names.join(' and ')} must be set when the public URL is not a loopback address ` +
+    `${names.join(' and ')} must be set when the public URL is not a loopback address or the database is Postgres ` +
       '(or encryptionKeys and signingKeys in the configuration). Make a key with: ' +
       `node -p "'k1:' + crypto.randomBytes(32).toString('base64url')"`,
   )

@@ -26,7 +26,7 @@ export function describeSealed(store: () => Store): void {
       ]
       for (const key of keys.toReversed()) expect(await store().ringKeys.insert(key)).toBe(true)
       const [b, a] = keys
-      expect((await store().ringKeys.list('encryption')).map(plain)).toEqual([plain(b!), plain(a!)])
+      expect((await store().ringKeys.list('encryption')).map(plain)).toEqual([plain(b), plain(a)])
       expect(await store().ringKeys.list('signing')).toHaveLength(1)
     })
 

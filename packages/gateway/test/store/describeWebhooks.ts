@@ -168,6 +168,8 @@ export function describeWebhooks(store: () => Store): void {
       await append()
       const second = await webhooks().deliveries({ endpointId: 'a', limit: 9, beforeSequence: first[1]!.sequence })
       expect(second.map(({ eventId }) => eventId)).toEqual(['evt_2', 'evt_1'])
+      const back = await webhooks().deliveries({ endpointId: 'a', limit: 2, afterSequence: second[0]!.sequence })
+      expect(back.map(({ eventId }) => eventId)).toEqual(['evt_4', 'evt_3'])
       const failed = await webhooks().deliveries({ endpointId: 'a', limit: 9, status: 'failed' })
       expect(failed.map(({ eventId }) => eventId)).toEqual(['evt_1'])
     })
