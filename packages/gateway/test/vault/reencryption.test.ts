@@ -177,7 +177,7 @@ describe('createReencryption', () => {
     const run = createReencryption({ store, vault: createVault(BOTH), keys: BOTH, clock, pauseMs: 5 })
     const stopped = run.run(stopping.signal)
     stopping.abort()
-    await expect(stopped).rejects.toThrow()
+    await expect(stopped).rejects.toMatchObject({ name: 'AbortError' })
     const counts = await run.counts()
     expect(counts.reduce((sum, { values }) => sum + values, 0)).toBe(120)
     await run.run()
@@ -202,7 +202,7 @@ describe('createReencryption', () => {
     await addAccounts(3)
     const found = await store.accounts.readCredential(idOf(1))
     const sealed = Uint8Array.from(found!.sealed)
-    sealed[10]! ^= 1
+    sealed[10] = (sealed[10] ?? 0) ^ 1
     const key = { id: idOf(1), userIdentifier: 'user_1', generation: 1 }
     await store.accounts.setCredential(key, { sealed, status: 'ACTIVE', at: new Date(now) })
     now += QUIET_MS
