@@ -12,15 +12,18 @@ import { createRegistry } from './config/registry.ts'
 import { createConnect } from './connect/connect.ts'
 import { createConfigs } from './control/configs.ts'
 import { createControl } from './control/control.ts'
+import { createStatusEvents } from './control/statusEvents.ts'
 import { createChanges } from './events/changes.ts'
 import { createEventLog } from './events/eventLog.ts'
 import { createApp } from './http/app.ts'
 import { createGuardedFetch } from './http/guardedFetch.ts'
 import { createKeys } from './keys/keys.ts'
+import { createOutboundPolicy } from './http/outboundPolicy.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { createOAuth } from './oauth/oauth.ts'
 import { openStore, type DatabaseLocation } from './store/openStore.ts'
 import type { Store } from './store/store.ts'
+import { createWebhookRoom } from './webhooks/webhookRoom.ts'
 import { createVerifyApiKey } from './upstream/verifyApiKey.ts'
 import { openVault } from './vault/openVault.ts'
 import { startUpkeep } from './vault/upkeep.ts'
@@ -29,6 +32,10 @@ import { version } from './version.ts'
 const FORGET_EVERY_MS = 10 * 60 * 1000
 /** So that a page can say of a link that it has expired. */
 const KEEP_EXPIRED_MS = 24 * 60 * 60 * 1000
+/** Longer than any replica can be behind. */
+const KEEP_CHANGES_MS = 60 * 60 * 1000
+/** For streams that resume, and for replays; with the log of what was delivered. */
+const KEEP_EVENTS_MS = 30 * 24 * 60 * 60 * 1000
 
 /** A gateway, as a value: give its `fetch` to any HTTP server whose requests carry the public URL's host. */
 export interface Gateway extends AsyncDisposable {
@@ -91,6 +98,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const changes = createChanges({ log })
   const commit = createCommit({ store, publish: events.publish, announce: changes.announce })
   const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock })
+  const revocations = createRevocations({ store })
   const instances = createInstances({ store, keys, publicUrl, clock })
   const configs = createConfigs({ store, publicUrl, clock })
 
@@ -103,6 +111,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     instances,
     configs,
     accounts,
+    revocations,
     credentials,
     events,
     changes,
@@ -112,6 +121,17 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   })
   closers.add(async () => await mcp.close())
 
+  const statusEvents = createStatusEvents({ registry, configs })
+  const webhooks = await createWebhookRoom({
+    ...options,
+    store,
+    vault,
+    fetch,
+    events,
+    statusEvents,
+    checkUrl: createOutboundPolicy({ allowLoopback: isLoopback }).checkUrl,
+  })
+  closers.add(async () => await webhooks.close())
   const closing = new AbortController()
   const control = createControl({
     clients: options.clients,
@@ -120,7 +140,9 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     configs,
     instances,
     accounts,
+    revocations,
     events,
+    webhooks,
     discoverResult: () => mcp.discoverResult(),
     signal: closing.signal,
   })
@@ -139,7 +161,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   })
   const app = createApp({ publicUrl, control, connect, mcp, isHealthy: async () => await canRead(store), log, clock })
 
-  closers.add(every(FORGET_EVERY_MS, async () => await store.forgetExpired(new Date(clock() - KEEP_EXPIRED_MS))))
+  closers.add(every(FORGET_EVERY_MS, async () => await forget(store, clock())))
   const answering = new Set<Promise<Response>>()
   closers.add(async () => void (await Promise.allSettled(answering)))
   closers.add(() => closing.abort())
@@ -167,6 +189,14 @@ async function canRead(store: Store): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** Forgets what nobody will ask for any more. */
+async function forget(store: Store, now: number): Promise<void> {
+  await store.forgetExpired(new Date(now - KEEP_EXPIRED_MS))
+  await store.changes.forget(new Date(now - KEEP_CHANGES_MS))
+  await store.webhooks.forgetDeliveries(new Date(now - KEEP_EVENTS_MS))
+  await store.events.forget(new Date(now - KEEP_EVENTS_MS))
 }
 
 /** Repeats a task that may fail: the next time is soon enough. Keeps no process alive. Gives what ends it. */

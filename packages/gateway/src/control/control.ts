@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { ApiClient } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Accounts, EventLog, Instances, Keys, Registry } from '../services.ts'
+import type { Accounts, EventLog, Instances, Keys, Registry, Revocations, Webhooks } from '../services.ts'
 import { authenticate } from './authenticate.ts'
 import { createAuthStates } from './authStates.ts'
 import { configRoutes } from './configRoutes.ts'
@@ -14,6 +14,7 @@ import { openApiRoute } from './openapi/openApiRoute.ts'
 import { createSessionTokens } from './sessionTokens.ts'
 import { tokenRoute } from './tokenRoute.ts'
 import { createToWire } from './toWire.ts'
+import { webhookRoutes } from './webhookRoutes.ts'
 
 export interface ControlOptions {
   readonly clients: readonly ApiClient[]
@@ -22,7 +23,9 @@ export interface ControlOptions {
   readonly configs: ManagedConfigs
   readonly instances: Instances
   readonly accounts: Accounts
+  readonly revocations: Revocations
   readonly events: EventLog
+  readonly webhooks: Webhooks
   /** What the MCP endpoint answers to `server/discover`. */
   readonly discoverResult: () => Record<string, unknown>
   /** Ends the event streams when the gateway closes. Default: never. */
@@ -55,6 +58,7 @@ export function createControl(options: ControlOptions): Hono {
   app.use('/api/*', authenticate({ keys, clients }), limited)
   app.route('/api/v1/mcp/configs', configRoutes(shared))
   app.route('/api/v1/mcp/instances', instanceRoutes(shared))
+  app.route('/api/v1/webhooks', webhookRoutes(shared))
   app.route('/api/v1/events', eventRoutes({ ...shared, signal, keepAliveMs }))
   return app
 }

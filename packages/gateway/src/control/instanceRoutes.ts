@@ -2,7 +2,7 @@ import { ensureInstanceRequestSchema, getAuthStateRequestSchema, type WireEnsure
 import { Hono } from 'hono'
 import type { McpConfig, McpInstance } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Accounts, Instances } from '../services.ts'
+import type { Accounts, Instances, Revocations } from '../services.ts'
 import type { AuthStates } from './authStates.ts'
 import type { ManagedConfigs } from './configs.ts'
 import { readBody } from './readBody.ts'
@@ -13,6 +13,7 @@ export interface InstanceRoutesOptions {
   readonly configs: ManagedConfigs
   readonly instances: Instances
   readonly accounts: Accounts
+  readonly revocations: Revocations
   readonly authStates: AuthStates
   readonly sessionTokens: SessionTokens
   readonly toWire: ToWire
@@ -22,14 +23,15 @@ export interface InstanceRoutesOptions {
 
 /** `/api/v1/mcp/instances` and what is below it. */
 export function instanceRoutes(options: InstanceRoutesOptions): Hono {
-  const { configs, instances, accounts, authStates, sessionTokens, toWire, discoverResult } = options
+  const { configs, instances, accounts, revocations, authStates, sessionTokens, toWire, discoverResult } = options
   const app = new Hono()
 
   app.post('/', async (context) => {
     const body = await readBody(context, ensureInstanceRequestSchema)
     const config = await configs.requireByName(body.config_name)
+    const epoch = await revocations.epoch(body.user_identifier, config.id)
     const instance = await instances.ensure(config, body.user_identifier, body.name)
-    return context.json({ instance: describe(instance, config), ...(await extras(config, body)) })
+    return context.json({ instance: describe(instance, config), ...(await extras(config, body, epoch)) })
   })
 
   app.get('/:id', async (context) => {
@@ -47,11 +49,15 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
   return app
 
   /** What we add: everything that the caller would ask for next, in the same answer. */
-  async function extras(config: McpConfig, request: EnsureRequest): Promise<Omit<WireEnsuredInstance, 'instance'>> {
+  async function extras(
+    config: McpConfig,
+    request: EnsureRequest,
+    epoch: number,
+  ): Promise<Omit<WireEnsuredInstance, 'instance'>> {
     const { include_auth_state: wantsState = false, include_session_token: wantsToken = false } = request
     if (!wantsState && !wantsToken) return {}
     const states = await accounts.ensureForConfig(config, request.user_identifier)
-    const tokenRequest = { config, userIdentifier: request.user_identifier, accounts: states }
+    const tokenRequest = { config, userIdentifier: request.user_identifier, accounts: states, epoch }
     const token =
       wantsToken && sessionTokens.isReady(states)
         ? await sessionTokens.issue({ ...tokenRequest, expiry: request.session_token_expiry })

@@ -10,6 +10,7 @@ import type {
   Keys,
   McpEndpoint,
   RequestLog,
+  Revocations,
 } from '../services.ts'
 import {
   INVALID_PARAMS,
@@ -49,6 +50,7 @@ export interface McpEndpointDeps {
   readonly instances: Instances
   readonly configs: Configs
   readonly accounts: Accounts
+  readonly revocations: Revocations
   readonly credentials: Credentials
   readonly events: EventLog
   readonly changes: Changes
@@ -73,7 +75,7 @@ const MAX_BODY_BYTES = 10 * 1024 * 1024
 export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const { keys, credentials, events, fetch, clock, listTimeoutMs } = deps
   const fresh = createFreshReads(deps)
-  const { instances, configs, accounts } = fresh
+  const { instances, configs, accounts, revocations } = fresh
   const {
     serverInfo = { name: 'latchkey', version: '0.0.0' },
     maxBodyBytes = MAX_BODY_BYTES,
@@ -82,7 +84,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
   const inFlight = createInFlight()
-  const authenticateDeps = { keys, instances, configs, sessionTokens: createSessionTokens(keys, clock) }
+  const authenticateDeps = { keys, instances, configs, revocations, sessionTokens: createSessionTokens(keys, clock) }
 
   async function serve(request: Request, principal: Principal, log: RequestLog): Promise<Response> {
     if (mediaType(request.headers.get('content-type')) !== JSON_TYPE) {

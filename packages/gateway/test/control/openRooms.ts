@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { createAccounts } from '../../src/accounts/accounts.ts'
 import { createCommit } from '../../src/accounts/commit.ts'
 import { createInstances } from '../../src/accounts/instances.ts'
+import { createRevocations } from '../../src/accounts/revocations.ts'
 import type { GatewayOptions } from '../../src/config/gatewayOptions.ts'
 import { parseOptions } from '../../src/config/parseOptions.ts'
 import { createRegistry } from '../../src/config/registry.ts'
@@ -54,6 +55,7 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const changes = createChanges()
   const commit = createCommit({ store, publish: events.publish, announce: changes.announce })
   const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock })
+  const revocations = createRevocations({ store })
   const instances = createInstances({ store, keys, publicUrl, clock })
   const configs = createConfigs({ store, publicUrl, clock })
   const closing = new AbortController()
@@ -64,6 +66,7 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     configs,
     instances,
     accounts,
+    revocations,
     events,
     discoverResult: () => ({ supportedVersions: ['2026-07-28'] }),
     signal: closing.signal,
