@@ -100,7 +100,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock })
   const revocations = createRevocations({ store })
   const instances = createInstances({ store, keys, publicUrl, clock })
-  const configs = createConfigs({ store, publicUrl, clock })
+  const configs = createConfigs({ store, commit, publicUrl, clock })
 
   const fetch = createGuardedFetch({ allowLoopback: isLoopback })
   closers.add(async () => await fetch.close())
@@ -135,6 +135,9 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const closing = new AbortController()
   const control = createControl({
     clients: options.clients,
+    store,
+    commit,
+    clock,
     keys,
     registry,
     configs,

@@ -10,6 +10,7 @@ import type { ConnectionToolMapping } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Accounts, Registry, Revocations } from '../services.ts'
 import type { AuthStates } from './authStates.ts'
+import { clientOf } from './clientOf.ts'
 import { configQuerySchema } from './configPaths.ts'
 import type { ManagedConfigs } from './configs.ts'
 import type { Filters } from './filters.ts'
@@ -73,7 +74,7 @@ export function configRoutes(options: ConfigRoutesOptions): Hono {
     const config = await configs.require(context.req.param('id'))
     const states = await accounts.ensureForConfig(config, body.identifier)
     const includeLinks = body.include_auth_link ?? false
-    return context.json({ connected_accounts: await authStates(states, { includeLinks }) })
+    return context.json({ connected_accounts: await authStates(states, { includeLinks, clientId: clientOf(context) }) })
   })
 
   app.post('/:id/tokens', async (context) => {

@@ -1,17 +1,23 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import type { Commit } from '../accounts/commit.ts'
 import type { ApiClient } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Accounts, EventLog, Instances, Keys, Registry, Revocations, Webhooks } from '../services.ts'
+import type { Accounts, Clock, EventLog, Instances, Keys, Registry, Revocations, Webhooks } from '../services.ts'
+import type { Store } from '../store/store.ts'
 import { authenticate } from './authenticate.ts'
 import { createAuthStates } from './authStates.ts'
 import { configRoutes } from './configRoutes.ts'
 import type { ManagedConfigs } from './configs.ts'
+import { connectedAccountRoutes } from './connectedAccountRoutes.ts'
 import { eventRoutes } from './eventRoutes.ts'
+import { createFilters } from './filters.ts'
 import { instanceRoutes } from './instanceRoutes.ts'
+import { createManagedInstances } from './managedInstances.ts'
 import { apiPaths } from './openapi/apiPaths.ts'
 import { openApiRoute } from './openapi/openApiRoute.ts'
 import { createSessionTokens } from './sessionTokens.ts'
+import { createStatusEvents } from './statusEvents.ts'
 import { tokenRoute } from './tokenRoute.ts'
 import { createToWire } from './toWire.ts'
 import { webhookRoutes } from './webhookRoutes.ts'
@@ -22,6 +28,9 @@ export interface ControlOptions {
   readonly registry: Registry
   readonly configs: ManagedConfigs
   readonly instances: Instances
+  readonly store: Store
+  readonly commit: Commit
+  readonly clock: Clock
   readonly accounts: Accounts
   readonly revocations: Revocations
   readonly events: EventLog
@@ -44,6 +53,9 @@ export function createControl(options: ControlOptions): Hono {
   const shared = {
     ...options,
     toWire,
+    statusEvents: createStatusEvents(options),
+    filters: createFilters(options),
+    managedInstances: createManagedInstances(options),
     authStates: createAuthStates({ accounts: options.accounts, toWire }),
     sessionTokens: createSessionTokens(options),
   }
@@ -59,6 +71,7 @@ export function createControl(options: ControlOptions): Hono {
   app.route('/api/v1/mcp/configs', configRoutes(shared))
   app.route('/api/v1/mcp/instances', instanceRoutes(shared))
   app.route('/api/v1/webhooks', webhookRoutes(shared))
+  app.route('/api/v1/connected_accounts', connectedAccountRoutes(shared))
   app.route('/api/v1/events', eventRoutes({ ...shared, signal, keepAliveMs }))
   return app
 }

@@ -16,6 +16,7 @@ import { createKeys } from '../../src/keys/keys.ts'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
+import { createWebhooks } from '../../src/webhooks/webhooks.ts'
 import { aRing } from '../keys/ring.ts'
 
 export const START = Date.parse('2026-07-28T10:00:00.000Z')
@@ -57,10 +58,14 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock })
   const revocations = createRevocations({ store })
   const instances = createInstances({ store, keys, publicUrl, clock })
-  const configs = createConfigs({ store, publicUrl, clock })
+  const configs = createConfigs({ store, commit, publicUrl, clock })
   const closing = new AbortController()
+  const webhooks = createWebhooks({ store, vault, clock, checkUrl: (url) => new URL(url), wake: () => undefined })
   const control = createControl({
     clients,
+    store,
+    commit,
+    clock,
     keys,
     registry,
     configs,
@@ -68,6 +73,7 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     accounts,
     revocations,
     events,
+    webhooks,
     discoverResult: () => ({ supportedVersions: ['2026-07-28'] }),
     signal: closing.signal,
     keepAliveMs: 20,
@@ -87,6 +93,7 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     keys,
     vault,
     events,
+    webhooks,
     accounts,
     instances,
     configs,
