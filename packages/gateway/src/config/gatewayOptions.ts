@@ -15,10 +15,17 @@ export interface GatewayOptions {
   readonly database?: OptionText | undefined
   /** The programs that may use the control plane. At least one. */
   readonly clients: readonly ApiClientOptions[]
+  /**
+   * Where the app confirms that the person who consented is its user, so that nobody can be made to connect an account
+   * for somebody else; or `"off"`. A gateway that is not on a loopback address does not start without it.
+   */
+  readonly userVerification?: 'off' | UserVerificationOptions | undefined
   /** The services that users can connect, by name: `^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,31}$`. */
   readonly connections: Readonly<Record<string, ConnectionOptions>>
   /** MCP configs by name: connection name → the tools that it allows, or `"*"` for all of them. */
   readonly configs?: Readonly<Record<string, Readonly<Record<string, '*' | readonly OptionText[]>>>> | undefined
+  /** Where status changes are sent to, besides what is set over the API. */
+  readonly webhooks?: readonly WebhookOptions[] | undefined
   /** `kid:base64url-of-32-bytes,…`, the current one first. Default: `LATCHKEY_ENCRYPTION_KEYS`. */
   readonly encryptionKeys?: OptionText | undefined
   /** `kid:base64url-of-32-bytes,…`, the current one first. Default: `LATCHKEY_SIGNING_KEYS`. */
@@ -29,11 +36,25 @@ export interface GatewayOptions {
   readonly log?: LogSink | undefined
 }
 
+export interface UserVerificationOptions {
+  /** Where the browser goes after the consent, unless a link names another place: the app's `callback` handler. */
+  readonly url: OptionText
+  /** Further origins that links may name, such as `https://staging.example`. Default: that of `url` only. */
+  readonly allowedOrigins?: readonly OptionText[] | undefined
+}
+
 export interface ApiClientOptions {
   readonly clientId: OptionText
   readonly clientSecret: OptionText
   /** What the connect page calls the app. Default: the client id. */
   readonly displayName?: OptionText | undefined
+}
+
+export interface WebhookOptions {
+  /** `https`, or `http` on a loopback address where the gateway runs on one itself. */
+  readonly url: OptionText
+  /** What requests are signed with: `whsec_` and 24 to 64 bytes in base64 (Standard Webhooks). */
+  readonly secret: OptionText
 }
 
 export interface ConnectionOptions {

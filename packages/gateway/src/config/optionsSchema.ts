@@ -120,6 +120,29 @@ const clients = z
     }
   })
 
+/** Where the browser goes after the consent, and what the gateway calls back. */
+const verifyUrl = url
+  .refine((value) => value.protocol === 'https:' || (value.protocol === 'http:' && isLoopback(value)), {
+    error: 'must be https (http is for loopback addresses)',
+  })
+  .refine((value) => value.username === '' && value.password === '', 'must not hold credentials')
+  .refine((value) => value.hash === '', 'must not have a fragment')
+
+const origin = verifyUrl
+  .refine((value) => value.href === `${value.origin}/`, 'must be an origin: no path, query or fragment')
+  .transform((value) => value.origin)
+
+const userVerification = z.union(
+  [
+    z.literal('off'),
+    strict({
+      url: verifyUrl.transform((value) => ({ href: value.href, origin: value.origin })),
+      allowedOrigins: z.array(origin, must('a list of origins')).default([]),
+    }),
+  ],
+  { error: 'must be "off" or an object with the url at which your app verifies its user' },
+)
+
 const configName = z.string().min(1, 'is empty').max(100, 'is longer than 100 characters')
 
 /** A URL that cannot be parsed would be shown, password and all, by whoever tries to. */
@@ -131,13 +154,37 @@ function isPostgresUrl(value: string): boolean {
   return /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value)
 }
 
+/** Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
+function isSigningSecret(value: string): boolean {
+  const [, encoded] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(value) ?? []
+  if (encoded === undefined || encoded.length % 4 !== 0) return false
+  const { length } = Buffer.from(encoded, 'base64')
+  return length >= 24 && length <= 64
+}
+
+const webhook = strict({
+  url: mcpServerUrl,
+  secret: text
+    .refine(isSigningSecret, 'must be "whsec_" and 24 to 64 random bytes in base64')
+    .transform((value) => new Secret(value)),
+})
+
+const webhooks = z.array(webhook, must('a list')).superRefine((value, context) => {
+  for (const [index, { url: webhookUrl }] of value.entries()) {
+    if (value.findIndex((other) => other.url === webhookUrl) === index) continue
+    context.addIssue({ code: 'custom', path: [index, 'url'], message: 'repeats another one' })
+  }
+})
+
 /** The configuration, after references to the environment have been replaced. */
 export const optionsSchema = strict({
   publicUrl,
   database: database.default('sqlite:./latchkey.db'),
   clients,
+  userVerification: userVerification.optional(),
   connections: z.record(connectionName, connection, must('an object')),
   configs: z.record(configName, config, must('an object')).default({}),
+  webhooks: webhooks.default([]),
   encryptionKeys: secret.optional(),
   signingKeys: secret.optional(),
   clock: z.custom<Clock>((value) => typeof value === 'function', must('a function')).default(() => Date.now),

@@ -10,6 +10,7 @@ import { isLoopback } from './isLoopback.ts'
 import { optionsSchema } from './optionsSchema.ts'
 import { isPlainObject, resolveEnvironment, type Environment, type Problem } from './resolveEnvironment.ts'
 import { suggest } from './suggest.ts'
+import type { UserVerification } from './verifyUrls.ts'
 
 /** The options of a gateway, checked and complete. */
 export interface ParsedOptions {
@@ -18,8 +19,11 @@ export interface ParsedOptions {
   readonly isLoopback: boolean
   readonly database: DatabaseLocation
   readonly clients: readonly ApiClient[]
+  /** Undefined: users are not verified. */
+  readonly userVerification: UserVerification | undefined
   readonly connections: readonly ConnectionDefinition[]
   readonly configs: readonly ConfigDefinition[]
+  readonly webhooks: readonly { readonly url: string; readonly secret: Secret }[]
   readonly encryptionKeys: Secret | undefined
   readonly signingKeys: Secret | undefined
   readonly clock: Clock
@@ -55,7 +59,7 @@ export function parseOptions(
   const missing: Problem[] = []
   const resolved = resolveEnvironment(withKeysOfEnvironment(options, environment), environment, missing)
   const { data, error } = optionsSchema.safeParse(resolved)
-  const problems = [...missing, ...unlessMissing(missing, problemsOf(error)), ...unknownConnections(resolved)]
+  const problems = [...missing, ...unlessMissing(missing, problemsOf(error)), ...unknownConnections(resolved), ...undecided(data)]
   if (data === undefined || problems.length > 0) throw configurationError(problems)
   return Object.freeze(complete(data, directory))
 }
@@ -113,6 +117,15 @@ function unknownConnections(options: unknown): Problem[] {
   )
 }
 
+/** Whether users are verified is never left to chance where strangers can come (security T20). */
+function undecided(options: z.infer<typeof optionsSchema> | undefined): Problem[] {
+  if (options === undefined || options.userVerification !== undefined || isLoopback(options.publicUrl)) return []
+  const message =
+    'is missing: whoever gets a link could connect an account for somebody else. Write ' +
+    '{ "url": "https://your-app.example/latchkey/callback" }, where your app verifies its user, or "off"'
+  return [{ path: ['userVerification'], message }]
+}
+
 function unknownConnection(name: string, known: readonly string[]): string {
   const meant = suggest(name, known)
   const hint = meant === undefined ? '' : `, did you mean "${meant}"?`
@@ -140,6 +153,7 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
       clientSecret,
       displayName,
     })),
+    userVerification: userVerification(options),
     connections: Object.entries(options.connections).map(([name, connection]) => ({
       name,
       displayName: connection.displayName ?? name,
@@ -154,6 +168,7 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
         tools: tools === '*' ? undefined : tools,
       })),
     })),
+    webhooks: options.webhooks,
     encryptionKeys: options.encryptionKeys,
     signingKeys: options.signingKeys,
     clock: options.clock,
@@ -165,4 +180,10 @@ function databaseLocation(database: string, directory: string): DatabaseLocation
   if (!database.startsWith('sqlite:')) return { kind: 'postgres', url: new Secret(database) }
   const path = database.slice('sqlite:'.length)
   return { kind: 'sqlite', path: path === ':memory:' ? path : resolve(directory, path) }
+}
+
+function userVerification({ userVerification: given }: z.infer<typeof optionsSchema>): UserVerification | undefined {
+  if (given === undefined || given === 'off') return undefined
+  const { url, allowedOrigins } = given
+  return { url: url.href, allowedOrigins: [...new Set([url.origin, ...allowedOrigins])] }
 }
