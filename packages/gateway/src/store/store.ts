@@ -40,6 +40,7 @@ export interface Store {
   readonly sealed: SealedStore
   readonly changes: ChangeStore
   readonly revocations: RevocationStore
+  readonly pendingRevocations: PendingRevocationStore
   readonly webhooks: WebhookStore
   /**
    * All or nothing. Within `work` use only the store that it is given: the outer one waits for the transaction to end,
@@ -137,6 +138,8 @@ export interface InstanceStore {
   update(key: InstanceKey, change: InstanceChange): Promise<boolean>
   /** Compare-and-set on the URL's version, which is raised by one. */
   rotateUrl(key: InstanceKey, urlVersion: number, urlKeyId: string, at: Date): Promise<boolean>
+  /** Those whose URL this key derived; at most `limit`. */
+  listByUrlKey(urlKeyId: string, limit: number): Promise<readonly McpInstance[]>
   /** Notes when instances were used. Never moves the time back. */
   touch(ids: readonly string[], at: Date): Promise<void>
   delete(key: InstanceKey): Promise<boolean>
@@ -274,6 +277,8 @@ export interface LinkStore {
   findByTokenHash(tokenHash: string): Promise<AuthLink | undefined>
   /** True exactly once, and only before it expires. */
   consume(id: string, at: Date): Promise<boolean>
+  /** How many of a user's links could still be used. */
+  countOpen(userIdentifier: string, at: Date): Promise<number>
 }
 
 /** One attempt to authorize at a provider, from the redirect to the callback. */
@@ -465,6 +470,28 @@ export interface RevocationStore {
   epoch(userIdentifier: string, configId: string): Promise<number>
   /** Raises the epoch: of one config's tokens, or, without one, of all of this user's. */
   raise(userIdentifier: string, configId: string | undefined, at: Date): Promise<void>
+}
+
+/** A credential whose account is gone, while its authorization server does not know that yet. */
+export interface PendingRevocation {
+  readonly id: string
+  readonly userIdentifier: string
+  /** Of the account that is gone. */
+  readonly accountId: string
+  readonly connectionId: string
+  readonly sealedCredential: Uint8Array
+  /** When somebody tells the server. While somebody does: when the next one tries if that one was killed. */
+  readonly dueAt: Date
+}
+
+export interface PendingRevocationStore {
+  insert(pending: PendingRevocation): Promise<void>
+  ofUser(userIdentifier: string): Promise<readonly PendingRevocation[]>
+  /** What is due at this time, the oldest first; at most `limit`. */
+  due(at: Date, limit: number): Promise<readonly PendingRevocation[]>
+  /** Compare-and-set on the time when it is due: true for one of those who ask. */
+  postpone(pending: Pick<PendingRevocation, 'id' | 'userIdentifier' | 'dueAt'>, until: Date): Promise<boolean>
+  delete(pending: Pick<PendingRevocation, 'id' | 'userIdentifier'>): Promise<boolean>
 }
 
 /** Small values about the store itself, such as the vault's canaries. */

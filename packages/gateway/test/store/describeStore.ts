@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AccountEvent, ConnectedAccount, McpConfig, McpInstance } from '../../src/domain.ts'
 import type { AuthFlow, Store } from '../../src/store/store.ts'
 import { describeExclusively } from './describeExclusively.ts'
+import { describePendingRevocations } from './describePendingRevocations.ts'
 import { describeSealed } from './describeSealed.ts'
 import { describeVerifications } from './describeVerifications.ts'
 import { describeFeed } from './describeFeed.ts'
@@ -39,6 +40,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describeWebhooks(() => store)
     describeFeed(() => store)
     describeVerifications(() => store)
+    describePendingRevocations(() => store)
     describeSealed(() => store)
     describeExclusively(() => store)
 
