@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { createAccounts } from './accounts/accounts.ts'
+import { DISCARD_UNVERIFIED_EVERY_MS } from './accounts/verification.ts'
 import { createCommit } from './accounts/commit.ts'
 import { createCredentials } from './accounts/credentials.ts'
 import { createInstances } from './accounts/instances.ts'
@@ -9,12 +10,15 @@ import { createClosers, type Closers } from './closers.ts'
 import type { GatewayOptions } from './config/gatewayOptions.ts'
 import { parseOptions, type ParsedOptions } from './config/parseOptions.ts'
 import { createRegistry } from './config/registry.ts'
+import { verifyUrlProblem } from './config/verifyUrls.ts'
 import { createConnect } from './connect/connect.ts'
 import { createConfigs } from './control/configs.ts'
 import { createControl } from './control/control.ts'
 import { createStatusEvents } from './control/statusEvents.ts'
+import type { Connection, Credential } from './domain.ts'
 import { createChanges } from './events/changes.ts'
 import { createEventLog } from './events/eventLog.ts'
+import { startFeed } from './events/feed.ts'
 import { createApp } from './http/app.ts'
 import { createGuardedFetch } from './http/guardedFetch.ts'
 import { createKeys } from './keys/keys.ts'
@@ -29,6 +33,8 @@ import { openVault } from './vault/openVault.ts'
 import { startUpkeep } from './vault/upkeep.ts'
 import { version } from './version.ts'
 
+/** A refresh whose process died is tried again while the authorization server still forgives it. */
+const SETTLE_EVERY_MS = 1_000
 const FORGET_EVERY_MS = 10 * 60 * 1000
 /** So that a page can say of a link that it has expired. */
 const KEEP_EXPIRED_MS = 24 * 60 * 60 * 1000
@@ -89,15 +95,21 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   closers.add(async () => await store.close())
   // Gateways that share a Postgres share their keys too, so none of them may make its own.
   const mayMakeKeys = isLoopback && database.kind === 'sqlite'
-  const { rings, vault, reencryption } = await openVault({ ...options, isLoopback: mayMakeKeys, directory, store })
-  closers.add(startUpkeep({ ringKeys: store.ringKeys, reencryption, keys: rings.encryption, clock, log }))
+  const { rings, vault, reencryption, reload } = await openVault({ ...options, isLoopback: mayMakeKeys, directory, store })
+  closers.add(startUpkeep({ ringKeys: store.ringKeys, reencryption, reload, keys: rings.encryption, clock, log }))
   const keys = createKeys(rings.signing, { publicUrl, clock })
 
   const registry = await createRegistry({ ...options, store })
   const events = createEventLog(store, { log })
   const changes = createChanges({ log })
-  const commit = createCommit({ store, publish: events.publish, announce: changes.announce })
-  const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock })
+  const feed = await startFeed({ store, publish: events.publish, announce: changes.announce, log })
+  closers.add(async () => await feed.close())
+  const commit = createCommit({ store, publish: feed.publish, announce: feed.announce })
+  // A grant that nobody may use is given back, as well as that goes.
+  const revoke = async (connection: Connection, credential: Credential) =>
+    void (await (oauth as { revoke?: (...grant: [Connection, Credential]) => Promise<unknown> }).revoke?.(connection, credential))
+  const verifyUrl = options.userVerification?.url
+  const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock, verifyUrl, revoke })
   const revocations = createRevocations({ store })
   const instances = createInstances({ store, keys, publicUrl, clock })
   const configs = createConfigs({ store, commit, publicUrl, clock })
@@ -105,7 +117,11 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const fetch = createGuardedFetch({ allowLoopback: isLoopback })
   closers.add(async () => await fetch.close())
   const oauth = createOAuth({ fetch, registrations: store.registrations, vault, publicUrl, clock })
-  const credentials = createCredentials({ accounts, oauth, clock })
+  const { refreshes, locks } = store
+  const credentials = createCredentials({ accounts, refreshes, locks, oauth, clock })
+  closers.add(async () => await credentials.close())
+  closers.add(every(SETTLE_EVERY_MS, async () => await credentials.settleInDoubt(registry)))
+  void credentials.settleInDoubt(registry).catch(() => {})
   const mcp = createMcpEndpoint({
     keys,
     instances,
@@ -134,8 +150,11 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   closers.add(async () => await webhooks.close())
   const closing = new AbortController()
   const control = createControl({
+    publicUrl,
+    verifyUrlProblem: (url) => verifyUrlProblem(url, options),
     clients: options.clients,
     store,
+    vault,
     commit,
     clock,
     keys,
@@ -158,12 +177,14 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     clock,
     publicUrl,
     appName: appNameOf(options),
+    revoke,
     verifyApiKey: createVerifyApiKey({ fetch, clock, clientInfo }),
     report: ({ code, message }) =>
       log({ time: new Date(clock()).toISOString(), level: 'warn', message: 'connect', error: code, reason: message }),
   })
   const app = createApp({ publicUrl, control, connect, mcp, isHealthy: async () => await canRead(store), log, clock })
 
+  closers.add(every(DISCARD_UNVERIFIED_EVERY_MS, async () => await accounts.discardUnverified()))
   closers.add(every(FORGET_EVERY_MS, async () => await forget(store, clock())))
   const answering = new Set<Promise<Response>>()
   closers.add(async () => void (await Promise.allSettled(answering)))

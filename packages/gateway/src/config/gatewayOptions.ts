@@ -1,5 +1,6 @@
 import type { LogSink } from '../http/requestLog.ts'
 import type { Clock } from '../services.ts'
+import type { KeyManagementService } from '../vault/keyManagement.ts'
 
 /** A text, or where to find it: `{ env: 'NAME' }` is replaced by that environment variable, anywhere. */
 export type OptionText = string | { readonly env: string }
@@ -30,6 +31,11 @@ export interface GatewayOptions {
   readonly encryptionKeys?: OptionText | undefined
   /** `kid:base64url-of-32-bytes,…`, the current one first. Default: `LATCHKEY_SIGNING_KEYS`. */
   readonly signingKeys?: OptionText | undefined
+  /**
+   * The service that keeps the keys instead: AWS KMS, or one of your own. `encryptionKeys` and `signingKeys` of the time
+   * before it stay as old keys. Default: none.
+   */
+  readonly keyManagement?: KeyManagementService | AwsKeyManagementOptions | undefined
   /** Milliseconds since the epoch. Default: `Date.now`. */
   readonly clock?: Clock | undefined
   /** Where log lines go. Default: nowhere. */
@@ -41,6 +47,17 @@ export interface UserVerificationOptions {
   readonly url: OptionText
   /** Further origins that links may name, such as `https://staging.example`. Default: that of `url` only. */
   readonly allowedOrigins?: readonly OptionText[] | undefined
+}
+
+/** AWS KMS, through `@aws-sdk/client-kms`, which has to be installed beside the gateway. */
+export interface AwsKeyManagementOptions {
+  readonly type: 'aws-kms'
+  /** The id, ARN or alias of a symmetric key. */
+  readonly keyId: OptionText
+  /** Default: what the SDK finds, such as `AWS_REGION`. */
+  readonly region?: OptionText | undefined
+  /** Another address of the service, such as a VPC endpoint. Default: the region's. */
+  readonly endpoint?: OptionText | undefined
 }
 
 export interface ApiClientOptions {

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { LogSink } from '../http/requestLog.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../services.ts'
+import type { KeyManagement, KeyManagementService } from '../vault/keyManagement.ts'
 import { isLoopback } from './isLoopback.ts'
 import { suggest } from './suggest.ts'
 
@@ -176,6 +177,35 @@ const webhooks = z.array(webhook, must('a list')).superRefine((value, context) =
   }
 })
 
+const awsKms = strict({
+  type: z.literal('aws-kms', 'must be "aws-kms", or the whole an object with the methods encrypt and decrypt'),
+  keyId: text.max(2_048, 'is longer than 2048 characters'),
+  region: text.regex(/^[a-z0-9-]+$/, 'is not a region').optional(),
+  endpoint: url
+    .refine((value) => value.protocol === 'https:' || (value.protocol === 'http:' && isLoopback(value)), {
+      error: 'must be https (http is for loopback addresses)',
+    })
+    .transform((value) => value.href)
+    .optional(),
+})
+
+/** No union: of one that fails, Zod tells what every alternative has against the value. */
+const keyManagement = z.unknown().transform((value, context): KeyManagement => {
+  if (isKeyManagementService(value)) return value
+  const { data, error } = awsKms.safeParse(value)
+  if (data !== undefined) return data
+  for (const issue of error.issues) {
+    const keys = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
+    context.addIssue({ code: 'custom', path: [...issue.path, ...keys], message: issue.message.split('\n')[0] ?? '' })
+  }
+  return z.NEVER
+})
+
+function isKeyManagementService(value: unknown): value is KeyManagementService {
+  if (typeof value !== 'object' || value === null) return false
+  return ['encrypt', 'decrypt'].every((name) => name in value && typeof Reflect.get(value, name) === 'function')
+}
+
 /** The configuration, after references to the environment have been replaced. */
 export const optionsSchema = strict({
   publicUrl,
@@ -187,6 +217,7 @@ export const optionsSchema = strict({
   webhooks: webhooks.default([]),
   encryptionKeys: secret.optional(),
   signingKeys: secret.optional(),
+  keyManagement: keyManagement.optional(),
   clock: z.custom<Clock>((value) => typeof value === 'function', must('a function')).default(() => Date.now),
   log: z.custom<LogSink>((value) => typeof value === 'function', must('a function')).default(() => () => undefined),
 })

@@ -6,6 +6,7 @@ import type { LogSink } from '../http/requestLog.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../services.ts'
 import type { DatabaseLocation } from '../store/openStore.ts'
+import type { KeyManagement } from '../vault/keyManagement.ts'
 import { isLoopback } from './isLoopback.ts'
 import { optionsSchema } from './optionsSchema.ts'
 import { isPlainObject, resolveEnvironment, type Environment, type Problem } from './resolveEnvironment.ts'
@@ -26,6 +27,7 @@ export interface ParsedOptions {
   readonly webhooks: readonly { readonly url: string; readonly secret: Secret }[]
   readonly encryptionKeys: Secret | undefined
   readonly signingKeys: Secret | undefined
+  readonly keyManagement: KeyManagement | undefined
   readonly clock: Clock
   readonly log: LogSink
 }
@@ -59,7 +61,12 @@ export function parseOptions(
   const missing: Problem[] = []
   const resolved = resolveEnvironment(withKeysOfEnvironment(options, environment), environment, missing)
   const { data, error } = optionsSchema.safeParse(resolved)
-  const problems = [...missing, ...unlessMissing(missing, problemsOf(error)), ...unknownConnections(resolved), ...undecided(data)]
+  const problems = [
+    ...missing,
+    ...unlessMissing(missing, problemsOf(error)),
+    ...unknownConnections(resolved),
+    ...undecided(resolved),
+  ]
   if (data === undefined || problems.length > 0) throw configurationError(problems)
   return Object.freeze(complete(data, directory))
 }
@@ -118,8 +125,11 @@ function unknownConnections(options: unknown): Problem[] {
 }
 
 /** Whether users are verified is never left to chance where strangers can come (security T20). */
-function undecided(options: z.infer<typeof optionsSchema> | undefined): Problem[] {
-  if (options === undefined || options.userVerification !== undefined || isLoopback(options.publicUrl)) return []
+function undecided(options: unknown): Problem[] {
+  if (!isPlainObject(options) || options.userVerification !== undefined) return []
+  const publicUrl = typeof options.publicUrl === 'string' ? URL.parse(options.publicUrl) : null
+  // What is no public URL at all is told by itself.
+  if (publicUrl?.protocol !== 'https:' || publicUrl.href !== `${publicUrl.origin}/` || isLoopback(publicUrl)) return []
   const message =
     'is missing: whoever gets a link could connect an account for somebody else. Write ' +
     '{ "url": "https://your-app.example/latchkey/callback" }, where your app verifies its user, or "off"'
@@ -171,6 +181,7 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
     webhooks: options.webhooks,
     encryptionKeys: options.encryptionKeys,
     signingKeys: options.signingKeys,
+    keyManagement: options.keyManagement,
     clock: options.clock,
     log: options.log,
   }

@@ -42,6 +42,7 @@ export interface Store {
   readonly revocations: RevocationStore
   readonly pendingRevocations: PendingRevocationStore
   readonly webhooks: WebhookStore
+  readonly idempotency: IdempotencyStore
   /**
    * All or nothing. Within `work` use only the store that it is given: the outer one waits for the transaction to end,
    * and would wait for ever. Transactions that write do not interleave.
@@ -68,7 +69,7 @@ export interface Store {
    * be lost, so read on from time to time anyway. Gives what ends it. On SQLite nobody is told.
    */
   listen(onWakeUp: () => void): () => Promise<void>
-  /** Forgets links and flows that expired before this time. */
+  /** Forgets links and flows that expired before this time, and the answers to requests that were made before it. */
   forgetExpired(before: Date): Promise<void>
   /**
    * Takes what was deleted or replaced before out of the files, as far as the database can do that by itself. It may
@@ -492,6 +493,25 @@ export interface PendingRevocationStore {
   /** Compare-and-set on the time when it is due: true for one of those who ask. */
   postpone(pending: Pick<PendingRevocation, 'id' | 'userIdentifier' | 'dueAt'>, until: Date): Promise<boolean>
   delete(pending: Pick<PendingRevocation, 'id' | 'userIdentifier'>): Promise<boolean>
+}
+
+/** Requests that may be sent again, by a hash of what they are known by. */
+export interface IdempotencyStore {
+  /**
+   * Takes a key, or one whose claim was abandoned: made before that time, and never saved. Otherwise gives the sealed
+   * answer that the key has, or says that somebody works on it.
+   */
+  claim(claim: IdempotencyClaim & { at: Date; abandonedBefore: Date }): Promise<Uint8Array | 'claimed' | 'in_progress'>
+  /** Keeps the answer. False if the claim has passed to somebody else. */
+  save(claim: IdempotencyClaim, sealedAnswer: Uint8Array): Promise<boolean>
+  /** Gives the key up, unless it has an answer. */
+  release(claim: IdempotencyClaim): Promise<void>
+}
+
+export interface IdempotencyClaim {
+  readonly keyHash: string
+  /** Random: whose claim it is. */
+  readonly claim: string
 }
 
 /** Small values about the store itself, such as the vault's canaries. */

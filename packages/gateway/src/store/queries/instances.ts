@@ -70,6 +70,16 @@ export function createInstanceStore(db: Kysely<Schema>): InstanceStore {
         .executeTakeFirst()
       return result.numUpdatedRows === 1n
     },
+    async listByUrlKey(urlKeyId, limit) {
+      const rows = await db
+        .selectFrom('instances')
+        .selectAll()
+        .where('url_key_id', '=', urlKeyId)
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      return rows.map(toInstance)
+    },
     async touch(ids, at) {
       if (ids.length === 0) return
       await db
