@@ -217,7 +217,15 @@ export interface OAuth {
     credential: Credential & { type: 'oauth2' },
     watch?: RefreshWatch,
   ): Promise<Credential & { type: 'oauth2' }>
+  /** Gives the grant back to the server that made it (RFC 7009), and tells no other. Never throws. */
+  revoke(connection: Connection, credential: Credential & { type: 'oauth2' }): Promise<UpstreamRevocation>
 }
+
+/**
+ * What came of telling an authorization server that a grant is over (RFC 7009). `not_offered`: it takes no such word;
+ * `not_applicable`: there was no OAuth grant.
+ */
+export type UpstreamRevocation = 'revoked' | 'not_offered' | 'failed' | 'not_applicable'
 
 /** Between the two the refresh token may be spent, and nobody knows. */
 export interface RefreshWatch {
@@ -260,13 +268,36 @@ export interface AsOf {
   readonly epoch: number
 }
 
-/** `accounts/revocations.ts`: which session tokens are still good. */
+/** `accounts/revocations.ts`: ends what was given out, and says which session tokens are still good. */
 export interface Revocations {
   /**
    * Grows with every revocation that concerns this user's tokens for this config. A token that carries another number
    * than this one was made before a revocation. Without a config: the revocations of the user as a whole.
    */
   epoch(userIdentifier: string, configId?: string): Promise<number>
+  /**
+   * Ends everything of a user: session tokens, instances with their URLs, links, live streams, accounts, and the grants
+   * upstream. What a request makes that began before does not survive it. Called again it finishes what was left.
+   */
+  revokeUser(userIdentifier: string): Promise<UserRevocation>
+  /** Removes an account with its credential, and tells its server. Throws GatewayError `not_found`. */
+  removeAccount(accountId: string): Promise<RevokedAccount>
+}
+
+/** What was done. */
+export interface UserRevocation {
+  readonly userIdentifier: string
+  readonly revokedAt: Date
+  readonly instancesDeleted: number
+  readonly linksCancelled: number
+  readonly connectedAccounts: readonly RevokedAccount[]
+}
+
+export interface RevokedAccount {
+  readonly accountId: string
+  readonly connectionId: string
+  readonly connectionName: string
+  readonly upstreamRevocation: UpstreamRevocation
 }
 
 /** `accounts/instances.ts`. */

@@ -34,7 +34,7 @@ export async function openPostgresStore(url: Secret): Promise<Store> {
   }
   const exclusive = createPool(url, EXCLUSIVE_POOL_SIZE)
   const dialect = new LatchkeyPostgresDialect({ pool: exclusive, begin: BEGIN_EXCLUSIVE })
-  return createStore(db, createEngine(new Kysely<Schema>({ dialect })))
+  return createStore(db, createEngine(new Kysely<Schema>({ dialect }), url))
 }
 
 /** Postgres's own reason names the user or the database, but never the password. */

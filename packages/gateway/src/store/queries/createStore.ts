@@ -7,6 +7,7 @@ import { createConfigStore } from './configs.ts'
 import { createConnectionStore } from './connections.ts'
 import { createEventStore } from './events.ts'
 import { createFlowStore } from './flows.ts'
+import { createIdempotencyStore } from './idempotency.ts'
 import { createInstanceStore } from './instances.ts'
 import { createLinkStore } from './links.ts'
 import { createPendingRevocationStore } from './pendingRevocations.ts'
@@ -134,10 +135,12 @@ function rooms(db: Kysely<Schema>) {
     revocations: createRevocationStore(db),
     pendingRevocations: createPendingRevocationStore(db),
     webhooks: createWebhookStore(db),
+    idempotency: createIdempotencyStore(db),
   }
 }
 
 async function forgetExpired(db: Kysely<Schema>, before: Date): Promise<void> {
   await db.deleteFrom('auth_flows').where('expires_at', '<', before.getTime()).execute()
   await db.deleteFrom('auth_links').where('expires_at', '<', before.getTime()).execute()
+  await db.deleteFrom('idempotency_keys').where('claimed_at', '<', before.getTime()).execute()
 }
