@@ -139,7 +139,7 @@ describe('parseOptions', () => {
   it.each(['http://localhost:1', 'http://127.0.0.1:1', 'http://127.8.8.8:1', 'http://[::1]:1', 'https://l.example'])(
     'takes the public URL %s',
     (publicUrl) => {
-      expect(problems({ ...GOOD, publicUrl })).toEqual([])
+      expect(problems({ ...GOOD, publicUrl, userVerification: 'off' })).toEqual([])
     },
   )
 

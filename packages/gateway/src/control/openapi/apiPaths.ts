@@ -12,7 +12,8 @@ export const apiPaths: readonly RouteDescription[] = [
   ...gatewayPaths,
   ...configPaths,
   ...instancePaths,
-  ...accountPaths, ...verificationPaths,
+  ...accountPaths,
+  ...verificationPaths,
   ...eventPaths,
   ...webhookPaths,
 ]
