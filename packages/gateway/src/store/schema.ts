@@ -18,6 +18,7 @@ export interface Schema {
   ring_keys: RingKeysTable
   changes: ChangesTable
   revocations: RevocationsTable
+  idempotency_keys: IdempotencyKeysTable
   webhook_endpoints: WebhookEndpointsTable
   webhook_deliveries: WebhookDeliveriesTable
 }
@@ -156,6 +157,15 @@ export interface RingKeysTable {
   current_from: number
   seen_at: number
   retired_at: number | null
+}
+
+export interface IdempotencyKeysTable {
+  key_hash: string
+  /** Who works on it, or did. */
+  claim: string
+  claimed_at: number
+  /** Null while the request is being carried out. */
+  sealed_answer: Uint8Array | null
 }
 
 export interface WebhookEndpointsTable {

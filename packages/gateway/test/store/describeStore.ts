@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AccountEvent, ConnectedAccount, McpConfig, McpInstance } from '../../src/domain.ts'
 import type { AuthFlow, Store } from '../../src/store/store.ts'
 import { describeExclusively } from './describeExclusively.ts'
+import { describeIdempotency } from './describeIdempotency.ts'
+import { describeLists } from './describeLists.ts'
 import { describePendingRevocations } from './describePendingRevocations.ts'
 import { describeSealed } from './describeSealed.ts'
 import { describeVerifications } from './describeVerifications.ts'
@@ -38,6 +40,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     afterEach(() => store.close())
 
     describeWebhooks(() => store)
+    describeIdempotency(() => store)
+    describeLists(() => store)
     describeFeed(() => store)
     describeVerifications(() => store)
     describePendingRevocations(() => store)
