@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely'
-import type { AccountStatus, ChangeKind, WebhookDeliveryStatus, WebhookDisabledReason } from '../domain.ts'
+import type { AccountStatus, AuditOutcome, ChangeKind, WebhookDeliveryStatus, WebhookDisabledReason } from '../domain.ts'
 import type { RingName } from './store.ts'
 
 /** The tables, as Kysely sees them. Times are milliseconds since the epoch. */
@@ -21,6 +21,7 @@ export interface Schema {
   idempotency_keys: IdempotencyKeysTable
   webhook_endpoints: WebhookEndpointsTable
   webhook_deliveries: WebhookDeliveriesTable
+  audit_log: AuditLogTable
 }
 
 export interface ConnectionsTable {
@@ -195,4 +196,21 @@ export interface WebhookDeliveriesTable {
   /** Whose claim it is. */
   claim: string | null
   created_at: number
+}
+
+export interface AuditLogTable {
+  sequence: Generated<number>
+  occurred_at: number
+  actor: string
+  action: string
+  outcome: AuditOutcome
+  user_identifier: string | null
+  connection_id: string | null
+  config_id: string | null
+  instance_id: string | null
+  account_id: string | null
+  request_id: string | null
+  address: string | null
+  /** JSON. */
+  details: string | null
 }

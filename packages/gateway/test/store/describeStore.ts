@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AccountEvent, ConnectedAccount, McpConfig, McpInstance } from '../../src/domain.ts'
 import type { AuthFlow, Store } from '../../src/store/store.ts'
+import { describeAudit } from './describeAudit.ts'
 import { describeExclusively } from './describeExclusively.ts'
 import { describeIdempotency } from './describeIdempotency.ts'
 import { describeLists } from './describeLists.ts'
@@ -47,6 +48,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describePendingRevocations(() => store)
     describeSealed(() => store)
     describeExclusively(() => store)
+    describeAudit(() => store)
 
     describe('connections', () => {
       it('gives the same id for a name, however often it is asked', async () => {
