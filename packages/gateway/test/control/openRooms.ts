@@ -16,6 +16,7 @@ import { createEventLog } from '../../src/events/eventLog.ts'
 import { errorResponse } from '../../src/http/errorResponse.ts'
 import { createKeys } from '../../src/keys/keys.ts'
 import type { UpstreamRevocation } from '../../src/services.ts'
+import { createUnknownTools } from '../../src/mcp/unknownTools.ts'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
@@ -74,7 +75,7 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const oauth = { revoke: async (): Promise<UpstreamRevocation> => 'not_offered' }
   const upstreamRevocations = createUpstreamRevocations({ store, vault, registry, oauth, clock })
   const revocations = createRevocations({ store, commit, vault, registry, upstreamRevocations, clock })
-  const instances = createInstances({ store, keys, publicUrl, clock })
+  const instances = createInstances({ store, commit, keys, publicUrl, clock })
   const configs = createConfigs({ store, commit, publicUrl, clock })
   const closing = new AbortController()
   const webhooks = createWebhooks({ store, vault, clock, checkUrl: (url) => new URL(url), wake: () => undefined })
@@ -93,8 +94,10 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     accounts,
     revocations,
     events,
+    changes,
     webhooks,
     discoverResult: () => ({ supportedVersions: ['2026-07-28'] }),
+    unknownTools: createUnknownTools(registry),
     signal: closing.signal,
     keepAliveMs: 20,
   })
