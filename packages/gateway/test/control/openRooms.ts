@@ -10,7 +10,7 @@ import { createRegistry } from '../../src/config/registry.ts'
 import { verifyUrlProblem } from '../../src/config/verifyUrls.ts'
 import { createConfigs } from '../../src/control/configs.ts'
 import { createControl } from '../../src/control/control.ts'
-import type { Credential } from '../../src/domain.ts'
+import type { Connection, Credential } from '../../src/domain.ts'
 import { createChanges } from '../../src/events/changes.ts'
 import { createEventLog } from '../../src/events/eventLog.ts'
 import { errorResponse } from '../../src/http/errorResponse.ts'
@@ -72,7 +72,13 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     verifyUrl: parsed.userVerification?.url,
     revoke: async (_connection, credential) => void revoked.push(credential),
   })
-  const oauth = { revoke: async (): Promise<UpstreamRevocation> => 'not_offered' }
+  const upstream = { outcome: 'revoked' as UpstreamRevocation | Promise<UpstreamRevocation>, told: [] as string[] }
+  const oauth = {
+    revoke: async (_connection: Connection, { accessToken }: Credential & { type: 'oauth2' }) => {
+      upstream.told.push(accessToken)
+      return await upstream.outcome
+    },
+  }
   const upstreamRevocations = createUpstreamRevocations({ store, vault, registry, oauth, clock })
   const revocations = createRevocations({ store, commit, vault, registry, upstreamRevocations, clock })
   const instances = createInstances({ store, commit, keys, publicUrl, clock })
@@ -118,6 +124,11 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     events,
     webhooks,
     accounts,
+    revocations,
+    upstreamRevocations,
+    /** What the authorization servers are told of removed accounts, and what they answer. */
+    upstream,
+    changes,
     instances,
     configs,
     /** What was given back upstream. */
