@@ -17,7 +17,6 @@ import { createConnect } from './connect/connect.ts'
 import { createConfigs } from './control/configs.ts'
 import { createControl } from './control/control.ts'
 import { createStatusEvents } from './control/statusEvents.ts'
-import type { Connection, Credential } from './domain.ts'
 import { createChanges } from './events/changes.ts'
 import { createEventLog } from './events/eventLog.ts'
 import { startFeed } from './events/feed.ts'
@@ -110,11 +109,9 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const feed = await startFeed({ store, publish: events.publish, announce: changes.announce, log })
   closers.add(async () => await feed.close())
   const commit = createCommit({ store, publish: feed.publish, announce: feed.announce })
-  // A grant that nobody may use is given back, as well as that goes.
-  const revoke = async (connection: Connection, credential: Credential) =>
-    void (credential.type === 'oauth2' && (await oauth.revoke(connection, credential)))
   const verifyUrl = options.userVerification?.url
-  const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock, verifyUrl, revoke })
+  const finishRevocations = async (userIdentifier: string) => await upstreamRevocations.finish(userIdentifier)
+  const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock, verifyUrl, finishRevocations })
   const instances = createInstances({ store, commit, keys, publicUrl, clock })
   const configs = createConfigs({ store, commit, publicUrl, clock })
 
@@ -190,7 +187,8 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     clock,
     publicUrl,
     appName: appNameOf(options),
-    revoke,
+    revoke: async (connection, credential) =>
+      void (credential.type === 'oauth2' && (await oauth.revoke(connection, credential))),
     verifyApiKey: createVerifyApiKey({ fetch, clock, clientInfo }),
     report: ({ code, message }) =>
       log({ time: new Date(clock()).toISOString(), level: 'warn', message: 'connect', error: code, reason: message }),
