@@ -28,6 +28,8 @@ export interface ToolCall {
   readonly log: RequestLog
   /** Ends the call at the upstream. */
   readonly abort: AbortController
+  /** Told whose credential the call goes out with. */
+  readonly onAccount: (accountId: string) => void
   /** The call is over, however it ended. */
   readonly onEnd: () => void
 }
@@ -44,6 +46,7 @@ export async function callTool(deps: CallToolDeps, toolCall: ToolCall): Promise<
   const tool = await findTool(connections, principal, name, deps.upstreams)
   if (tool === undefined) return refuse(toolCall, `Unknown tool: ${name.slice(0, MAX_ECHO)}`)
   toolCall.log.set('connection', tool.from.connection.name)
+  toolCall.onAccount(tool.from.account.id)
   if (tool.from.account.status !== 'ACTIVE') return askForConsent(deps, toolCall, tool.from, name)
   try {
     return await relayCall(deps, toolCall, tool)

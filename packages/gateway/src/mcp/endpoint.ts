@@ -1,3 +1,5 @@
+import { GatewayError } from '../errors.ts'
+import { actAs } from '../requestScope.ts'
 import type {
   Accounts,
   Changes,
@@ -9,6 +11,7 @@ import type {
   Instances,
   Keys,
   McpEndpoint,
+  RateLimits,
   RequestLog,
   Revocations,
 } from '../services.ts'
@@ -19,12 +22,13 @@ import {
   REFUSED,
   SESSION_NOT_FOUND,
   SSE_TYPE,
+  UPSTREAM_FAILED,
   isRequestId,
   JSON_TYPE,
   mediaType,
 } from '../upstream/protocol.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
-import { authenticate, type Principal } from './authenticate.ts'
+import { authenticate, type Authentication, type Principal } from './authenticate.ts'
 import { callTool } from './callTool.ts'
 import { discoverResult, initializeResult, type ServerInfo } from './identity.ts'
 import { readInbound, type Inbound, type InboundRequest } from './inbound.ts'
@@ -32,6 +36,7 @@ import { createFreshReads } from './freshReads.ts'
 import { createInFlight } from './inFlight.ts'
 import { createLegacySession, readLegacySession, type LegacySession } from './legacySession.ts'
 import { listTools } from './listTools.ts'
+import { createStandingCalls, type StandingCall } from './standingCalls.ts'
 import { createSessionTokens } from './sessionTokens.ts'
 import { BodyTooLarge, readBody } from './readBody.ts'
 import {
@@ -42,6 +47,7 @@ import {
   methodNotAllowed,
   resultReply,
   resultText,
+  tooManyRequests,
   tokenInQuery,
   unknownUrl,
 } from './replies.ts'
@@ -57,6 +63,8 @@ export interface McpEndpointDeps {
   readonly changes: Changes
   readonly fetch: GuardedFetch
   readonly clock: Clock
+  /** How often an agent may ask. Default: as often as it likes. */
+  readonly limits?: RateLimits | undefined
   /** Told of each use of an instance's URL. Default: nobody. */
   readonly onUse?: ((instanceId: string) => void) | undefined
   /** What the endpoint says it is. Default: `latchkey`, version 0.0.0. */
@@ -76,7 +84,7 @@ const MAX_BODY_BYTES = 10 * 1024 * 1024
  * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
  */
 export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
-  const { keys, credentials, events, fetch, clock, listTimeoutMs, onUse } = deps
+  const { limits, keys, credentials, events, fetch, clock, listTimeoutMs, onUse } = deps
   const fresh = createFreshReads(deps)
   const { instances, configs, accounts, revocations } = fresh
   const {
@@ -87,7 +95,15 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
   const inFlight = createInFlight()
+  const standing = createStandingCalls(deps)
   const authenticateDeps = { keys, instances, configs, revocations, sessionTokens: createSessionTokens(keys, clock) }
+
+  /** Each user by itself, and each of a user's credentials, so that one agent that runs wild stops nobody else's. */
+  async function overLimit({ userIdentifier, instanceId, config }: Principal): Promise<number | undefined> {
+    if (limits === undefined) return undefined
+    const credential = instanceId ?? JSON.stringify([config.id, userIdentifier])
+    return (await limits.take('credential', credential)) ?? (await limits.take('user', userIdentifier))
+  }
 
   async function serve(request: Request, principal: Principal, log: RequestLog): Promise<Response> {
     if (mediaType(request.headers.get('content-type')) !== JSON_TYPE) {
@@ -180,18 +196,28 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
     const onGone = (): void => abort.abort(new Error('the client has gone'))
     request.signal.addEventListener('abort', onGone, { once: true })
     const flight = inFlight.start(session?.id, call.id, abort)
+    const standingCall: StandingCall = { principal, abort }
+    const leave = standing.add(standingCall)
     const onEnd = (): void => {
+      leave()
       flight.end()
       request.signal.removeEventListener('abort', onGone)
     }
     const { headers } = request
-    const toolCall = { principal, call, headers, log, abort, onEnd, legacyCanOpenUrls: session?.canOpenUrls ?? false }
+    const onAccount = (accountId: string): void => void (standingCall.accountId = accountId)
+    const legacyCanOpenUrls = session?.canOpenUrls ?? false
+    const toolCall = { principal, call, headers, log, abort, onAccount, onEnd, legacyCanOpenUrls }
     try {
       return await callTool({ accounts, upstreams, clientInfo: serverInfo }, toolCall)
     } catch (error) {
       onEnd()
       if (!abort.signal.aborted) throw error
       log.set('outcome', 'aborted')
+      if (standingCall.denied !== undefined) return denial(standingCall.denied)
+      const reason: unknown = abort.signal.reason
+      if (reason instanceof GatewayError) {
+        return errorReply(call.id, { code: UPSTREAM_FAILED, message: reason.message }, 200)
+      }
       // Nobody reads this where the client has gone; one that cancelled is told that nothing more will come.
       return new Response('', { status: 200, headers: { 'content-type': SSE_TYPE } })
     }
@@ -205,21 +231,36 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
         return tokenInQuery()
       }
       const principal = await authenticate(authenticateDeps, endpoint, request.headers.get('authorization'))
-      if (principal === 'unknown_url') return unknownUrl()
-      if (principal === 'invalid_token') return invalidToken()
+      if (typeof principal === 'string') return denial(principal)
+      actAs('agent')
       log.set('configId', principal.config.id)
       log.set('instanceId', principal.instanceId)
+      const seconds = await overLimit(principal)
+      if (seconds !== undefined) return tooManyRequests(seconds)
       if (principal.instanceId !== undefined) onUse?.(principal.instanceId)
-      return serve(request, principal, log)
+      return serve(request, principal, log).catch((error: unknown) => deniedMeanwhile(principal, error))
     },
     discoverResult: () => discoverResult(serverInfo),
     async close() {
       unsubscribe()
+      standing.close()
       await inFlight.close(closeGraceMs)
       fresh.close()
       upstreams.close()
     },
   }
+}
+
+function denial(denied: Exclude<Authentication, Principal>): Response {
+  return denied === 'unknown_url' ? unknownUrl() : invalidToken()
+}
+
+/** Who was revoked in the middle of a request is told the same as somebody who never had access (security T4). */
+async function deniedMeanwhile({ again }: Principal, error: unknown): Promise<Response> {
+  if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error
+  const found = await again()
+  if (typeof found === 'string') return denial(found)
+  throw error
 }
 
 /** What a client made up does not get into the log. */
