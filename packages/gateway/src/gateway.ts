@@ -120,7 +120,14 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   closers.add(async () => await store.close())
   // Gateways that share a Postgres share their keys too, so none of them may make its own.
   const mayMakeKeys = isLoopback && database.kind === 'sqlite'
-  const { rings, vault, reencryption, reload } = await openVault({ ...options, isLoopback: mayMakeKeys, directory, store })
+  const { rings, vault, reencryption, reload } = await openVault({
+    ...options,
+    isLoopback: mayMakeKeys,
+    directory,
+    store,
+    alarm: (place) =>
+      log({ time: new Date(clock()).toISOString(), level: 'error', message: 'unreadable value', ...place }),
+  })
   closers.add(startUpkeep({ ringKeys: store.ringKeys, reencryption, reload, keys: rings.encryption, clock, log }))
   const operations = createOperations(options, store)
   const { audit, limits } = operations
@@ -211,6 +218,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     signal: closing.signal,
   })
   const connect = createConnect({
+    audit,
     accounts,
     oauth,
     flows: store.flows,

@@ -7,12 +7,15 @@ import { openKeyManagement, type KeyManagement } from './keyManagement.ts'
 import { loadManagedRings } from './managedKeys.ts'
 import { createReencryption, type Reencryption } from './reencryption.ts'
 import { createVault, type RotatingVault } from './vault.ts'
+import { withAlarm, type UnreadablePlace } from './withAlarm.ts'
 
 export interface OpenVaultOptions extends LoadKeyRingsOptions {
   /** Keeps the keys instead of the configuration. */
   readonly keyManagement?: KeyManagement | undefined
   readonly store: Store
   readonly clock: Clock
+  /** Told of every value that does not open. Default: nobody is. */
+  readonly alarm?: (place: UnreadablePlace) => void
 }
 
 export interface OpenedVault {
@@ -29,11 +32,11 @@ export interface OpenedVault {
  * @throws GatewayError `configuration` if keys are missing, malformed, or others than the store was used with.
  */
 export async function openVault(options: OpenVaultOptions): Promise<OpenedVault> {
-  const { store, clock } = options
+  const { store, clock, alarm = () => {} } = options
   const { reload, ...rings } = await openRings(options)
   await checkKeys({ ringKeys: store.ringKeys, ring: 'encryption', keys: rings.encryption, clock })
   await checkKeys({ ringKeys: store.ringKeys, ring: 'signing', keys: rings.signing, clock })
-  const vault = createVault(rings.encryption)
+  const vault = withAlarm(createVault(rings.encryption), alarm)
   return { rings, vault, reencryption: createReencryption({ store, vault, keys: rings.encryption, clock }), reload }
 }
 
