@@ -97,6 +97,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const credentials = createCredentials({ accounts, oauth, clock })
   const mcp = createMcpEndpoint({
     keys,
+    vault,
     instances,
     configs,
     accounts,

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type {
   Accounts,
   Changes,
@@ -10,6 +11,7 @@ import type {
   Keys,
   McpEndpoint,
   RequestLog,
+  Vault,
 } from '../services.ts'
 import {
   INVALID_PARAMS,
@@ -22,15 +24,22 @@ import {
   JSON_TYPE,
   mediaType,
 } from '../upstream/protocol.ts'
+import { applyEdits, member } from '../upstream/jsonSpans.ts'
+import { legacyHeaders } from '../upstream/link.ts'
+import { LISTS, type ListKind } from '../upstream/listPage.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
 import { authenticate, type Principal } from './authenticate.ts'
-import { callTool } from './callTool.ts'
+import { allowedConnections } from './allowedItems.ts'
+import { createAskedRequests } from './askedRequests.ts'
 import { discoverResult, initializeResult, type ServerInfo } from './identity.ts'
-import { readInbound, type Inbound, type InboundRequest } from './inbound.ts'
+import { readInbound, type Inbound, type InboundRequest, type InboundResponse } from './inbound.ts'
 import { createFreshReads } from './freshReads.ts'
 import { createInFlight } from './inFlight.ts'
 import { createLegacySession, readLegacySession, type LegacySession } from './legacySession.ts'
-import { listTools } from './listTools.ts'
+import { isRouted } from './findRoute.ts'
+import { listItems } from './listItems.ts'
+import { relayRequest } from './relayRequest.ts'
+import { createRequestStates } from './requestStates.ts'
 import { createSessionTokens } from './sessionTokens.ts'
 import { BodyTooLarge, readBody } from './readBody.ts'
 import {
@@ -46,6 +55,7 @@ import {
 
 export interface McpEndpointDeps {
   readonly keys: Keys
+  readonly vault: Vault
   readonly instances: Instances
   readonly configs: Configs
   readonly accounts: Accounts
@@ -65,13 +75,18 @@ export interface McpEndpointDeps {
 }
 
 const MAX_BODY_BYTES = 10 * 1024 * 1024
+const MAX_LOG_LEVELS = 10_000
+
+const LIST_OF_METHOD: ReadonlyMap<string, ListKind> = new Map(
+  (['tools', 'prompts', 'resources', 'resourceTemplates'] as const).map((kind) => [LISTS[kind].method, kind]),
+)
 
 /**
  * What agents connect to. It decides who and which tools anew on every request, answers what it can answer itself, and
  * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
  */
 export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
-  const { keys, credentials, events, fetch, clock, listTimeoutMs } = deps
+  const { keys, vault, credentials, events, fetch, clock, listTimeoutMs } = deps
   const fresh = createFreshReads(deps)
   const { instances, configs, accounts } = fresh
   const {
@@ -82,6 +97,9 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
   const inFlight = createInFlight()
+  const states = createRequestStates({ vault, clock })
+  const asked = createAskedRequests(vault)
+  const logLevels = new LRUCache<string, string>({ max: MAX_LOG_LEVELS })
   const authenticateDeps = { keys, instances, configs, sessionTokens: createSessionTokens(keys, clock) }
 
   async function serve(request: Request, principal: Principal, log: RequestLog): Promise<Response> {
@@ -105,6 +123,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
       case 'invalid':
         return errorReply(inbound.id, inbound.error, inbound.status)
       case 'response':
+        await deliverResponse(principal, inbound)
         return accepted()
       case 'notification':
         if (inbound.method === 'notifications/cancelled') cancel(session, inbound.params)
@@ -138,12 +157,17 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
     const { id, era, method, params } = call
     log.set('era', era)
     log.set('rpcMethod', KNOWN_METHODS.has(method) ? method : 'unknown')
-    if (method === 'tools/call') return answerCall(request, principal, call, session, log)
-    if (method === 'tools/list') return answerList(principal, call, log)
+    if (isRouted(call)) return answerRouted(request, principal, call, session, log)
+    const list = LIST_OF_METHOD.get(method)
+    if (list !== undefined) return answerList(principal, list, call, log)
     if (era === 'modern' && method === 'server/discover') {
       return resultReply(id, JSON.stringify(discoverResult(serverInfo)))
     }
     if (era === 'legacy' && method === 'ping') return resultReply(id, '{}')
+    if (era === 'legacy' && method === 'logging/setLevel') {
+      if (session !== undefined && typeof params['level'] === 'string') logLevels.set(session.id, params['level'])
+      return resultReply(id, '{}')
+    }
     if (era === 'legacy' && method === 'initialize') {
       const result = JSON.stringify(initializeResult(serverInfo, call.version))
       return jsonReply(resultText(id, result), 200, { 'mcp-session-id': createLegacySession(keys, principal, params) })
@@ -153,18 +177,20 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
 
   async function answerList(
     principal: Principal,
+    kind: ListKind,
     { id, era, params }: InboundRequest,
     log: RequestLog,
   ): Promise<Response> {
-    // There is one page only, so no cursor is one of ours.
-    if (params['cursor'] !== undefined) return errorReply(id, { code: INVALID_PARAMS, message: 'Invalid cursor' }, 200)
-    const { result, toolCount, unavailable } = await listTools({ accounts, upstreams, serverInfo }, principal, era)
-    log.set('tools', toolCount)
+    const request = { kind, principal, era, cursor: params['cursor'] }
+    const listing = await listItems({ accounts, upstreams, serverInfo }, request)
+    if (listing === undefined) return errorReply(id, { code: INVALID_PARAMS, message: 'Invalid cursor' }, 200)
+    const { result, count, unavailable } = listing
+    log.set(kind, count)
     if (unavailable.length > 0) log.set('unavailable', unavailable.map(({ connection }) => connection).join(','))
     return resultReply(id, result)
   }
 
-  async function answerCall(
+  async function answerRouted(
     request: Request,
     principal: Principal,
     call: InboundRequest,
@@ -179,10 +205,10 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
       flight.end()
       request.signal.removeEventListener('abort', onGone)
     }
-    const { headers } = request
-    const toolCall = { principal, call, headers, log, abort, onEnd, legacyCanOpenUrls: session?.canOpenUrls ?? false }
+    const logLevel = session && logLevels.get(session.id)
+    const exchange = { principal, call, headers: request.headers, session, logLevel, log, abort, onEnd }
     try {
-      return await callTool({ accounts, upstreams, clientInfo: serverInfo }, toolCall)
+      return await relayRequest({ accounts, upstreams, clientInfo: serverInfo, states, asked }, exchange)
     } catch (error) {
       onEnd()
       if (!abort.signal.aborted) throw error
@@ -190,6 +216,19 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
       // Nobody reads this where the client has gone; one that cancelled is told that nothing more will come.
       return new Response('', { status: 200, headers: { 'content-type': SSE_TYPE } })
     }
+  }
+
+  /** What a client answers to an upstream that asked it. Where nobody waits for it, nobody misses it. */
+  async function deliverResponse(principal: Principal, response: InboundResponse): Promise<void> {
+    const question = asked.open(principal, response.id)
+    if (question === undefined) return
+    const connections = await allowedConnections(accounts, principal)
+    const from = connections.find(({ account }) => account.id === question.accountId)
+    const place = member(response.top, 'id')
+    if (from === undefined || place === undefined) return
+    const body = applyEdits(response.text, [{ ...place, text: question.upstreamId }])
+    // The upstream has its own deadline for what it asks; a response that is lost ends there.
+    await upstreams.deliver(from, { body, headers: legacyHeaders(question.link) }).catch(() => undefined)
   }
 
   return {
@@ -219,6 +258,15 @@ const KNOWN_METHODS: ReadonlySet<string> = new Set([
   'ping',
   'tools/list',
   'tools/call',
+  'prompts/list',
+  'prompts/get',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'completion/complete',
+  'logging/setLevel',
 ])
 
 function unreadable(error: unknown, maxBodyBytes: number): Response {
