@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runConformance, type Revision } from './fixtures/conformance/runConformance.ts'
+import { runConformance, type ConformanceResult, type Revision } from './fixtures/conformance/runConformance.ts'
 import { startConformanceServer, type ConformanceServer } from './fixtures/conformance/startConformanceServer.ts'
 import { startGateway, type RunningGateway } from './fixtures/startGateway.ts'
 import { createLatchkey } from '@latchkey/core'
@@ -31,9 +31,17 @@ describe('the conformance suite', () => {
     async (revision) => {
       const direct = await runConformance(upstream.url, revision)
       const through = await runConformance(url, revision)
-      expect(direct.failed).toBe(0)
+      expect([direct.failed, through.failed]).toEqual([0, 0])
       expect(direct.passed).toBeGreaterThan(60)
-      expect(through.checks).toEqual(direct.checks)
+      expect(verdicts(through)).toEqual(verdicts(direct))
     },
   )
 })
+
+/**
+ * Whether a list comes as one JSON message or as a stream of one event is the server's choice (Streamable HTTP). The suite
+ * notes it of this one check, and passes both.
+ */
+function verdicts({ checks }: ConformanceResult): readonly string[] {
+  return checks.filter((check) => !check.startsWith('server-sse-multiple-streams: server-sse-streams-functional'))
+}

@@ -37,6 +37,7 @@ import { createFreshReads } from './freshReads.ts'
 import { createInFlight } from './inFlight.ts'
 import { createLegacySession, readLegacySession, type LegacySession } from './legacySession.ts'
 import { isRouted } from './findRoute.ts'
+import { createListening } from './listening.ts'
 import { listItems } from './listItems.ts'
 import { relayRequest } from './relayRequest.ts'
 import { createRequestStates } from './requestStates.ts'
@@ -86,7 +87,7 @@ const LIST_OF_METHOD: ReadonlyMap<string, ListKind> = new Map(
  * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
  */
 export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
-  const { keys, vault, credentials, events, fetch, clock, listTimeoutMs } = deps
+  const { keys, vault, credentials, events, changes, fetch, clock, listTimeoutMs } = deps
   const fresh = createFreshReads(deps)
   const { instances, configs, accounts } = fresh
   const {
@@ -97,6 +98,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
   const inFlight = createInFlight()
+  const listening = createListening({ accounts, events, changes, upstreams })
   const states = createRequestStates({ vault, clock })
   const asked = createAskedRequests(vault)
   const logLevels = new LRUCache<string, string>({ max: MAX_LOG_LEVELS })
@@ -135,6 +137,15 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
     }
   }
 
+  /** Only a client of the 2025 era that has a session opens a stream like this. */
+  async function openStream({ headers }: Request, principal: Principal): Promise<Response> {
+    const id = headers.get('mcp-session-id')
+    if (id === null || !(headers.get('accept') ?? '').includes(SSE_TYPE)) return methodNotAllowed()
+    const session = readLegacySession(keys, principal, id)
+    if (session === undefined) return errorReply(null, { code: SESSION_NOT_FOUND, message: 'Session not found' }, 404)
+    return listening.open(principal, session)
+  }
+
   /** A session is a convenience of the 2025 era: a request without one is served as well, a foreign one is not. */
   function sessionOf(request: Request, principal: Principal, inbound: Inbound): LegacySession | 'unknown' | undefined {
     const id = request.headers.get('mcp-session-id')
@@ -160,6 +171,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
     if (isRouted(call)) return answerRouted(request, principal, call, session, log)
     const list = LIST_OF_METHOD.get(method)
     if (list !== undefined) return answerList(principal, list, call, log)
+    if (era === 'modern' && method === 'subscriptions/listen') return listening.listen(principal, id, params)
     if (era === 'modern' && method === 'server/discover') {
       return resultReply(id, JSON.stringify(discoverResult(serverInfo)))
     }
@@ -233,17 +245,18 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
 
   return {
     async handle(request, endpoint, log) {
-      if (request.method !== 'POST') return methodNotAllowed()
+      if (request.method !== 'POST' && request.method !== 'GET') return methodNotAllowed()
       const principal = await authenticate(authenticateDeps, endpoint, request.headers.get('authorization'))
       if (principal === 'unknown_url') return unknownUrl()
       if (principal === 'invalid_token') return invalidToken()
       log.set('configId', principal.config.id)
       log.set('instanceId', principal.instanceId)
-      return serve(request, principal, log)
+      return request.method === 'GET' ? openStream(request, principal) : serve(request, principal, log)
     },
     discoverResult: () => discoverResult(serverInfo),
     async close() {
       unsubscribe()
+      listening.close()
       await inFlight.close(closeGraceMs)
       fresh.close()
       upstreams.close()
@@ -254,6 +267,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
 /** What a client made up does not get into the log. */
 const KNOWN_METHODS: ReadonlySet<string> = new Set([
   'server/discover',
+  'subscriptions/listen',
   'initialize',
   'ping',
   'tools/list',

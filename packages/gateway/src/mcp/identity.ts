@@ -12,7 +12,12 @@ const DISCOVER_TTL_MS = 3_600_000
  * What the gateway can relay, whatever stands behind it: which upstreams are there changes with every consent, and a
  * list of what none of them has is empty.
  */
-const MODERN_CAPABILITIES = { tools: {}, prompts: {}, resources: {}, completions: {} }
+const MODERN_CAPABILITIES = {
+  tools: { listChanged: true },
+  prompts: { listChanged: true },
+  resources: { listChanged: true, subscribe: true },
+  completions: {},
+}
 const LEGACY_CAPABILITIES = { ...MODERN_CAPABILITIES, logging: {} }
 
 /** The answer to `server/discover`; the same for everybody, and told to nobody else's cache. */

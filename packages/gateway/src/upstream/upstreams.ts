@@ -13,6 +13,7 @@ import {
   type ListMemory,
   type ListTarget,
 } from './lists.ts'
+import { listenTo, type Announcement, type ListenOptions } from './notifications.ts'
 import { post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
 
 export interface UpstreamsDeps {
@@ -46,10 +47,10 @@ export interface Upstreams {
   list(target: ListTarget, kind: ListKind): Promise<readonly UpstreamItem[]>
   /** The same without asking, if it was asked before and the credential is the same; it may be out of date. */
   known(target: ListTarget, kind: ListKind): readonly UpstreamItem[] | undefined
+  /** Hears what the upstream announces, until the signal. What changes a list is forgotten here first. Never throws. */
+  listen(options: ListenOptions): void
   /** The upstream refused in a way that one of another era would: the next call finds out anew. */
   doubtEra(accountId: string): void
-  /** The upstream says that a list has changed. */
-  forgetList(accountId: string, kind: ListKind): void
   /** After a change of the account's status. */
   forget(accountId: string): void
   /** Ends what is under way. */
@@ -111,6 +112,11 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     }
   }
 
+  function sendTo(target: ListTarget, build: Build, wants: LinkWish, limits: PostLimits): Promise<GuardedAnswer> {
+    const { links: memory } = memories.of(target.account.id)
+    return withCredential(target, (to) => links.send({ target: to, memory, wants }, build, limits))
+  }
+
   return {
     send(target, build, { signal, wants }) {
       const limits = {
@@ -119,8 +125,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
         headersTimeoutMs: CALL_TIMEOUT_MS,
         bodyIdleTimeoutMs: CALL_TIMEOUT_MS,
       }
-      const { links: memory } = memories.of(target.account.id)
-      return withCredential(target, (to) => links.send({ target: to, memory, wants }, build, limits))
+      return sendTo(target, build, wants, limits)
     },
     tell(target, outgoing) {
       void post(fetch, target, outgoing, shortLimits()).then((answer) => answer.discard(), nothing)
@@ -134,14 +139,27 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       const memory = memories.peek(account.id)
       return memory && knownList(memory.lists, kind, account.generation)
     },
+    listen(options) {
+      const { account } = options.target
+      const onAnnouncement = (announcement: Announcement): void => {
+        if (announcement.kind === 'list') forgetLists(memories.peek(account.id)?.lists, announcement.list)
+        options.onAnnouncement(announcement)
+      }
+      const signal = AbortSignal.any([options.signal, closing.signal])
+      void listenTo({ clientInfo, send: sendTo }, { ...options, onAnnouncement, signal })
+    },
     doubtEra: (accountId) => memories.peek(accountId)?.links.clear(),
-    forgetList: (accountId, kind) => void memories.peek(accountId)?.lists.known.delete(kind),
     forget: (accountId) => memories.forget(accountId),
     close() {
       closing.abort(new Error('the gateway is closing'))
       memories.clear()
     },
   }
+}
+
+function forgetLists(memory: ListMemory | undefined, list: 'tools' | 'prompts' | 'resources'): void {
+  memory?.known.delete(list)
+  if (list === 'resources') memory?.known.delete('resourceTemplates')
 }
 
 function toPost({ connection, account }: ListTarget, opened: OpenedCredential): PostTarget {
