@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-const conditions = ['@latchkey/source', 'node', 'import', 'module', 'default']
+// Whether a module is imported or required is added to these; it must not be said here, because some are different then.
+const conditions = ['@latchkey/source', 'node']
 
 export default defineConfig({
   resolve: { conditions },

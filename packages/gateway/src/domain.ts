@@ -93,6 +93,8 @@ export type Credential =
       /** The authorization server and the client that the grant belongs to: never used with another (RFC 9700). */
       readonly issuer: string
       readonly clientId: string
+      /** Who signed in, where the server said so: `sub` of its ID token. */
+      readonly subject?: string | undefined
       /** The RFC 8707 resource that the grant was made for. */
       readonly resource: string
     }

@@ -1,33 +1,47 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { createAccounts } from './accounts/accounts.ts'
+import { DISCARD_UNVERIFIED_EVERY_MS } from './accounts/verification.ts'
 import { createCommit } from './accounts/commit.ts'
 import { createCredentials } from './accounts/credentials.ts'
 import { createInstances } from './accounts/instances.ts'
+import { createRevocations } from './accounts/revocations.ts'
 import { createClosers, type Closers } from './closers.ts'
 import type { GatewayOptions } from './config/gatewayOptions.ts'
 import { parseOptions, type ParsedOptions } from './config/parseOptions.ts'
 import { createRegistry } from './config/registry.ts'
+import { verifyUrlProblem } from './config/verifyUrls.ts'
 import { createConnect } from './connect/connect.ts'
 import { createConfigs } from './control/configs.ts'
 import { createControl } from './control/control.ts'
+import { createStatusEvents } from './control/statusEvents.ts'
+import type { Connection, Credential } from './domain.ts'
 import { createChanges } from './events/changes.ts'
 import { createEventLog } from './events/eventLog.ts'
+import { startFeed } from './events/feed.ts'
 import { createApp } from './http/app.ts'
 import { createGuardedFetch } from './http/guardedFetch.ts'
 import { createKeys } from './keys/keys.ts'
+import { createOutboundPolicy } from './http/outboundPolicy.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { createOAuth } from './oauth/oauth.ts'
-import { openSqliteStore } from './store/sqlite/open.ts'
+import { openStore, type DatabaseLocation } from './store/openStore.ts'
 import type { Store } from './store/store.ts'
+import { createWebhookRoom } from './webhooks/webhookRoom.ts'
 import { createVerifyApiKey } from './upstream/verifyApiKey.ts'
 import { openVault } from './vault/openVault.ts'
 import { startUpkeep } from './vault/upkeep.ts'
 import { version } from './version.ts'
 
+/** A refresh whose process died is tried again while the authorization server still forgives it. */
+const SETTLE_EVERY_MS = 1_000
 const FORGET_EVERY_MS = 10 * 60 * 1000
 /** So that a page can say of a link that it has expired. */
 const KEEP_EXPIRED_MS = 24 * 60 * 60 * 1000
+/** Longer than any replica can be behind. */
+const KEEP_CHANGES_MS = 60 * 60 * 1000
+/** For streams that resume, and for replays; with the log of what was delivered. */
+const KEEP_EVENTS_MS = 30 * 24 * 60 * 60 * 1000
 
 /** A gateway, as a value: give its `fetch` to any HTTP server whose requests carry the public URL's host. */
 export interface Gateway extends AsyncDisposable {
@@ -72,35 +86,49 @@ export async function assembleGateway(options: ParsedOptions): Promise<Gateway> 
 
 /** Makes the rooms and joins them: the one place that knows all of them. */
 async function assemble(options: ParsedOptions, closers: Closers): Promise<Gateway> {
-  const { publicUrl, isLoopback, databasePath, clock, log } = options
+  const { publicUrl, isLoopback, database, clock, log } = options
   const clientInfo = { name: 'latchkey', version }
 
-  const directory = databasePath === ':memory:' ? undefined : dirname(databasePath)
+  const directory = folderOf(database)
   if (directory !== undefined) await mkdir(directory, { recursive: true })
-  const store = await openSqliteStore(databasePath)
+  const store = await openStore(database)
   closers.add(async () => await store.close())
-  const { rings, vault, reencryption } = await openVault({ ...options, directory, store })
-  closers.add(startUpkeep({ ringKeys: store.ringKeys, reencryption, keys: rings.encryption, clock, log }))
+  // Gateways that share a Postgres share their keys too, so none of them may make its own.
+  const mayMakeKeys = isLoopback && database.kind === 'sqlite'
+  const { rings, vault, reencryption, reload } = await openVault({ ...options, isLoopback: mayMakeKeys, directory, store })
+  closers.add(startUpkeep({ ringKeys: store.ringKeys, reencryption, reload, keys: rings.encryption, clock, log }))
   const keys = createKeys(rings.signing, { publicUrl, clock })
 
   const registry = await createRegistry({ ...options, store })
   const events = createEventLog(store, { log })
   const changes = createChanges({ log })
-  const commit = createCommit({ store, publish: events.publish, announce: changes.announce })
-  const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock })
+  const feed = await startFeed({ store, publish: events.publish, announce: changes.announce, log })
+  closers.add(async () => await feed.close())
+  const commit = createCommit({ store, publish: feed.publish, announce: feed.announce })
+  // A grant that nobody may use is given back, as well as that goes.
+  const revoke = async (connection: Connection, credential: Credential) =>
+    void (await (oauth as { revoke?: (...grant: [Connection, Credential]) => Promise<unknown> }).revoke?.(connection, credential))
+  const verifyUrl = options.userVerification?.url
+  const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock, verifyUrl, revoke })
+  const revocations = createRevocations({ store })
   const instances = createInstances({ store, keys, publicUrl, clock })
-  const configs = createConfigs({ store, publicUrl, clock })
+  const configs = createConfigs({ store, commit, publicUrl, clock })
 
   const fetch = createGuardedFetch({ allowLoopback: isLoopback })
   closers.add(async () => await fetch.close())
   const oauth = createOAuth({ fetch, registrations: store.registrations, vault, publicUrl, clock })
-  const credentials = createCredentials({ accounts, oauth, clock })
+  const { refreshes, locks } = store
+  const credentials = createCredentials({ accounts, refreshes, locks, oauth, clock })
+  closers.add(async () => await credentials.close())
+  closers.add(every(SETTLE_EVERY_MS, async () => await credentials.settleInDoubt(registry)))
+  void credentials.settleInDoubt(registry).catch(() => {})
   const mcp = createMcpEndpoint({
     keys,
     vault,
     instances,
     configs,
     accounts,
+    revocations,
     credentials,
     events,
     changes,
@@ -110,15 +138,34 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   })
   closers.add(async () => await mcp.close())
 
+  const statusEvents = createStatusEvents({ registry, configs })
+  const webhooks = await createWebhookRoom({
+    ...options,
+    store,
+    vault,
+    fetch,
+    events,
+    statusEvents,
+    checkUrl: createOutboundPolicy({ allowLoopback: isLoopback }).checkUrl,
+  })
+  closers.add(async () => await webhooks.close())
   const closing = new AbortController()
   const control = createControl({
+    publicUrl,
+    verifyUrlProblem: (url) => verifyUrlProblem(url, options),
     clients: options.clients,
+    store,
+    vault,
+    commit,
+    clock,
     keys,
     registry,
     configs,
     instances,
     accounts,
+    revocations,
     events,
+    webhooks,
     discoverResult: () => mcp.discoverResult(),
     signal: closing.signal,
   })
@@ -131,13 +178,15 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     clock,
     publicUrl,
     appName: appNameOf(options),
+    revoke,
     verifyApiKey: createVerifyApiKey({ fetch, clock, clientInfo }),
     report: ({ code, message }) =>
       log({ time: new Date(clock()).toISOString(), level: 'warn', message: 'connect', error: code, reason: message }),
   })
   const app = createApp({ publicUrl, control, connect, mcp, isHealthy: async () => await canRead(store), log, clock })
 
-  closers.add(every(FORGET_EVERY_MS, async () => await store.forgetExpired(new Date(clock() - KEEP_EXPIRED_MS))))
+  closers.add(every(DISCARD_UNVERIFIED_EVERY_MS, async () => await accounts.discardUnverified()))
+  closers.add(every(FORGET_EVERY_MS, async () => await forget(store, clock())))
   const answering = new Set<Promise<Response>>()
   closers.add(async () => void (await Promise.allSettled(answering)))
   closers.add(() => closing.abort())
@@ -150,6 +199,11 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   return { fetch: fetchHere, close: closers.closeAll, [Symbol.asyncDispose]: closers.closeAll }
 }
 
+/** Where files of the gateway's own may lie. */
+function folderOf(database: DatabaseLocation): string | undefined {
+  return database.kind === 'sqlite' && database.path !== ':memory:' ? dirname(database.path) : undefined
+}
+
 /** With several apps on one gateway nobody has said which of them shows the link. */
 function appNameOf({ clients: [only, ...others] }: ParsedOptions): string {
   return only !== undefined && others.length === 0 ? only.displayName : 'Your app'
@@ -160,6 +214,14 @@ async function canRead(store: Store): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** Forgets what nobody will ask for any more. */
+async function forget(store: Store, now: number): Promise<void> {
+  await store.forgetExpired(new Date(now - KEEP_EXPIRED_MS))
+  await store.changes.forget(new Date(now - KEEP_CHANGES_MS))
+  await store.webhooks.forgetDeliveries(new Date(now - KEEP_EVENTS_MS))
+  await store.events.forget(new Date(now - KEEP_EVENTS_MS))
 }
 
 /** Repeats a task that may fail: the next time is soon enough. Keeps no process alive. Gives what ends it. */

@@ -12,6 +12,9 @@ import type {
   Credential,
   McpConfig,
   McpInstance,
+  WebhookDelivery,
+  WebhookDeliveryStatus,
+  WebhookEndpoint,
 } from './domain.ts'
 import type { Secret } from './secret.ts'
 
@@ -87,6 +90,8 @@ export interface SessionClaims {
   readonly connectedAccountIds: readonly string[]
   /** Narrows to these tools, named as the endpoint lists them. */
   readonly tools: readonly string[] | undefined
+  /** What `Revocations.epoch` was when the request that asked for the token began. */
+  readonly epoch: number
 }
 
 /** `vault/vault.ts`: envelope encryption, AES-256-GCM, bound to where the value is kept. */
@@ -99,23 +104,61 @@ export interface Vault {
 /** `accounts/accounts.ts`: what an account is, and every change of its status. */
 export interface Accounts {
   /** One per connection of the config, in the config's order; missing ones are made (PENDING_AUTH, or ACTIVE for `none`). */
-  ensureForConfig(config: McpConfig, userIdentifier: string): Promise<readonly AccountOfConnection[]>
+  ensureForConfig(config: Pick<McpConfig, 'mappings'>, userIdentifier: string): Promise<readonly AccountOfConnection[]>
   get(accountId: string): Promise<ConnectedAccount | undefined>
   /** Mints a single-use link for this account. The URL is `{publicUrl}/connect/{token}`. */
-  createLink(account: ConnectedAccount): Promise<{ url: Secret; expiresAt: Date }>
+  createLink(account: ConnectedAccount, options?: LinkOptions): Promise<{ url: Secret; expiresAt: Date }>
   /** Looks a link token up without using it. */
   findLink(token: string): Promise<LinkState | undefined>
   /**
-   * Seals and stores a new credential and makes the account ACTIVE, using up the link, in one transaction.
-   * False if the link was used or had expired meanwhile; then nothing is changed.
+   * Seals and stores a new credential and makes the account ACTIVE, using up the link, in one transaction. Where the app
+   * has to verify its user first, the account becomes PENDING_VERIFICATION instead, and the credential lies where no
+   * call finds it: the browser then goes to `verifyAt`.
+   * False if the link was used or had expired meanwhile; then nothing is changed. Throws GatewayError `conflict` if the
+   * account was changed at the same moment, and `precondition` if the provider says that this is another person's
+   * account than before, unless it may be; in both cases the link still works.
    */
-  activate(linkId: string, credential: Credential): Promise<boolean>
+  activate(
+    linkId: string,
+    credential: Credential,
+    options?: { mayReplaceAccount?: boolean | undefined },
+  ): Promise<boolean | AwaitingVerification>
+  /**
+   * The app says who consented: if that is the user that the link was made for, the account becomes ACTIVE, and this is
+   * the account as it was. In every other case GatewayError `forbidden`, always the same; where the app named another
+   * user, the credential is destroyed and given back upstream.
+   */
+  verifyUser(request: VerifyUserRequest): Promise<ConnectedAccount>
+  /** Destroys the credentials that nobody has verified in time, and gives them back upstream. */
+  discardUnverified(): Promise<void>
   /** Writes a refreshed credential if the generation is still the one that was refreshed. */
   replaceCredential(account: ConnectedAccount, credential: Credential): Promise<ConnectedAccount | undefined>
   /** The opened credential of an account, with the account as it was read in the same query. */
   readCredential(accountId: string): Promise<{ account: ConnectedAccount; credential: Credential } | undefined>
   /** Changes the status if the generation is still this one. Tells everybody. False if somebody was faster. */
   setStatus(account: ConnectedAccount, status: AccountStatus): Promise<boolean>
+}
+
+export interface LinkOptions {
+  /** The API client that asks for it: no other may verify what comes of it. */
+  readonly clientId?: string | undefined
+  /** Where the app verifies its user after the consent. Default: what the configuration says. */
+  readonly verifyUrl?: string | undefined
+  /** Given back to the app at that URL, so that it can tell that it began this itself. */
+  readonly state?: string | undefined
+}
+
+export interface AwaitingVerification {
+  /** The app's URL, with `auth_request_id` and `state`. */
+  readonly verifyAt: Secret
+}
+
+export interface VerifyUserRequest {
+  readonly authRequestId: string
+  /** Who is signed in, by the app's own session. */
+  readonly userIdentifier: string
+  /** The API client that asks. */
+  readonly clientId: string
 }
 
 export interface AccountOfConnection {
@@ -169,7 +212,27 @@ export interface OAuth {
    * Throws GatewayError `consent_required` when the server says `invalid_grant`, or there is no refresh token;
    * `upstream_unavailable` for everything that may pass.
    */
-  refresh(connection: Connection, credential: Credential & { type: 'oauth2' }): Promise<Credential & { type: 'oauth2' }>
+  refresh(
+    connection: Connection,
+    credential: Credential & { type: 'oauth2' },
+    watch?: RefreshWatch,
+  ): Promise<Credential & { type: 'oauth2' }>
+  /** Gives the grant back to the server that made it (RFC 7009), and tells no other. Never throws. */
+  revoke(connection: Connection, credential: Credential & { type: 'oauth2' }): Promise<UpstreamRevocation>
+}
+
+/**
+ * What came of telling an authorization server that a grant is over (RFC 7009). `not_offered`: it takes no such word;
+ * `not_applicable`: there was no OAuth grant.
+ */
+export type UpstreamRevocation = 'revoked' | 'not_offered' | 'failed' | 'not_applicable'
+
+/** Between the two the refresh token may be spent, and nobody knows. */
+export interface RefreshWatch {
+  /** Before the request that spends the refresh token is sent. If it fails, nothing is sent. */
+  readonly beforeRequest: () => Promise<void>
+  /** The server itself has answered that it did not renew the grant; not a proxy before it, which could not know. */
+  readonly onRefusal: () => void
 }
 
 /** All that `complete` needs later. Plain data; holds secrets, so it is kept sealed. */
@@ -198,13 +261,43 @@ export interface Changes {
   subscribe(listener: (change: Change) => void): () => void
 }
 
-/** `accounts/revocations.ts`: which session tokens are still good. */
+/** How often a user had been revoked when a request began. What the request makes is made only while that is so. */
+export interface AsOf {
+  /** Whose use is meant too; empty: of the user as a whole alone. */
+  readonly configId: string
+  readonly epoch: number
+}
+
+/** `accounts/revocations.ts`: ends what was given out, and says which session tokens are still good. */
 export interface Revocations {
   /**
    * Grows with every revocation that concerns this user's tokens for this config. A token that carries another number
-   * than this one was made before a revocation.
+   * than this one was made before a revocation. Without a config: the revocations of the user as a whole.
    */
-  epoch(userIdentifier: string, configId: string): Promise<number>
+  epoch(userIdentifier: string, configId?: string): Promise<number>
+  /**
+   * Ends everything of a user: session tokens, instances with their URLs, links, live streams, accounts, and the grants
+   * upstream. What a request makes that began before does not survive it. Called again it finishes what was left.
+   */
+  revokeUser(userIdentifier: string): Promise<UserRevocation>
+  /** Removes an account with its credential, and tells its server. Throws GatewayError `not_found`. */
+  removeAccount(accountId: string): Promise<RevokedAccount>
+}
+
+/** What was done. */
+export interface UserRevocation {
+  readonly userIdentifier: string
+  readonly revokedAt: Date
+  readonly instancesDeleted: number
+  readonly linksCancelled: number
+  readonly connectedAccounts: readonly RevokedAccount[]
+}
+
+export interface RevokedAccount {
+  readonly accountId: string
+  readonly connectionId: string
+  readonly connectionName: string
+  readonly upstreamRevocation: UpstreamRevocation
 }
 
 /** `accounts/instances.ts`. */
@@ -222,6 +315,46 @@ export interface Configs {
   getByName(name: string): Promise<McpConfig | undefined>
   /** `{publicUrl}/mcp/{config id}`: takes a session token. Not a secret. */
   mcpServerUrl(config: Pick<McpConfig, 'id'>): string
+}
+
+/** `webhooks/webhooks.ts`. Each that takes an id throws GatewayError `not_found` where there is none. */
+export interface Webhooks {
+  /** The secret is shown this once. Throws GatewayError `invalid_request` for a URL that is not connected to. */
+  create(webhook: { url: string; description?: string | undefined }): Promise<{
+    endpoint: WebhookEndpoint
+    secret: Secret
+  }>
+  /** All of them, oldest first. */
+  list(): Promise<readonly WebhookEndpoint[]>
+  require(id: string): Promise<WebhookEndpoint>
+  /** Throws GatewayError `precondition` for one of the configuration; so do `delete` and `rotateSecret`. */
+  update(id: string, change: WebhookUpdate): Promise<WebhookEndpoint>
+  delete(id: string): Promise<void>
+  /** Requests are signed with the old secret too for so many milliseconds. */
+  rotateSecret(id: string, overlapMs: number): Promise<{ secret: Secret; previousExpiresAt: Date }>
+  /** Newest event first. */
+  deliveries(id: string, query: WebhookDeliveryQuery): Promise<readonly WebhookDelivery[]>
+  requireDelivery(id: string, eventId: string): Promise<WebhookDelivery>
+  /** Sends it again at once. Throws GatewayError `precondition` while the endpoint is disabled; so does `replaySince`. */
+  replay(id: string, eventId: string): Promise<WebhookDelivery>
+  /** Gives how many are queued. */
+  replaySince(id: string, query: { since: Date; includeDelivered: boolean }): Promise<number>
+}
+
+export interface WebhookUpdate {
+  readonly url?: string | undefined
+  /** Empty: none. */
+  readonly description?: string | undefined
+  readonly enabled?: boolean | undefined
+}
+
+export interface WebhookDeliveryQuery {
+  readonly status?: WebhookDeliveryStatus | undefined
+  /** Events before this place in the log only. */
+  readonly beforeSequence?: number | undefined
+  /** Events after this place only, and of those the oldest. */
+  readonly afterSequence?: number | undefined
+  readonly limit: number
 }
 
 /** `mcp/endpoint.ts`. */

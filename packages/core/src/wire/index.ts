@@ -41,3 +41,23 @@ export {
   STATUS_EVENT_TYPE,
   UNAVAILABLE_META_KEY,
 } from './constants.ts'
+export {
+  createdWebhookSchema,
+  replayWebhookRequestSchema,
+  replayedWebhookSchema,
+  rotateWebhookSecretRequestSchema,
+  webhookDeliveryListSchema,
+  webhookDeliverySchema,
+  webhookListSchema,
+  webhookRequestSchema,
+  webhookSchema,
+  webhookSecretSchema,
+  webhookUpdateSchema,
+} from './webhookSchemas.ts'
+export type { WireWebhook, WireWebhookDelivery } from './webhookSchemas.ts'
+export {
+  magicLinkRequestSchema,
+  magicLinkSchema,
+  verifiedUserSchema,
+  verifyUserRequestSchema,
+} from './verificationSchemas.ts'

@@ -120,7 +120,7 @@ export const connectedAccountListSchema = z.object({
 })
 
 /** A protobuf duration: whole seconds followed by `s`. */
-const durationSchema = z.string().regex(/^\d{1,9}s$/, 'is not a duration such as "3600s"')
+export const durationSchema = z.string().regex(/^\d{1,9}s$/, 'is not a duration such as "3600s"')
 
 export const sessionTokenRequestSchema = z.object({
   identifier: userIdentifierSchema,
@@ -173,7 +173,10 @@ export const statusEventSchema = z.object({
   id: z.string(),
   type: z.string(),
   occurred_at: z.string(),
+  /** Which service tells it; of our gateway, its public host. */
   environment_id: z.string().optional(),
+  /** Ours: grows with each event, so that one that comes late can be told from one that is new. */
+  sequence: z.number().optional(),
   object: z.string().optional(),
   data: z.object({
     id: z.string(),

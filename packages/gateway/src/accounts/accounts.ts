@@ -1,13 +1,15 @@
 import type { AccountStatus, ConnectedAccount, Connection, Credential, McpConfig } from '../domain.ts'
-import { GatewayError } from '../errors.ts'
 import type { AccountOfConnection, Accounts, Clock, Registry, Vault } from '../services.ts'
 import { newId } from '../store/newId.ts'
 import type { AccountKey, Store, StoredAccount } from '../store/store.ts'
+import { createActivation } from './activation.ts'
 import type { Commit, RecordEvent } from './commit.ts'
 import { createLinks } from './links.ts'
+import { createMakeActive } from './makeActive.ts'
 import { openCredential, sealCredential } from './sealedCredential.ts'
+import { createVerification, type VerificationOptions } from './verification.ts'
 
-export interface AccountsOptions {
+export interface AccountsOptions extends Pick<VerificationOptions, 'verifyUrl' | 'revoke'> {
   readonly store: Store
   readonly vault: Vault
   readonly registry: Registry
@@ -29,11 +31,18 @@ export function createAccounts({
   publicUrl,
   clock,
   linkLifetimeMs = LINK_LIFETIME_MS,
+  verifyUrl,
+  revoke,
 }: AccountsOptions): Accounts {
   const now = () => new Date(clock())
+  const makeActive = createMakeActive({ vault, clock })
+  const verification = createVerification({ store, vault, registry, commit, clock, verifyUrl, revoke }, makeActive)
 
   return {
-    ...createLinks({ store, registry, publicUrl, clock, lifetimeMs: linkLifetimeMs }),
+    ...createLinks({ store, vault, registry, publicUrl, clock, lifetimeMs: linkLifetimeMs }),
+    ...createActivation({ vault, commit, clock, verification }, makeActive),
+    verifyUser: (request) => verification.verifyUser(request),
+    discardUnverified: () => verification.discardUnverified(),
 
     async ensureForConfig(config, userIdentifier) {
       const connections = connectionsOf(config, registry)
@@ -45,20 +54,6 @@ export function createAccounts({
     },
 
     get: (accountId) => store.accounts.get(accountId),
-
-    activate: (linkId, credential) =>
-      commit(async (inner, { record }) => {
-        if (!(await inner.links.consume(linkId, now()))) return false
-        const link = await inner.links.get(linkId)
-        const account = link && (await inner.accounts.get(link.accountId))
-        if (account === undefined) return false
-        // Somebody else finished meanwhile, with another link: theirs stays.
-        if (account.status === 'ACTIVE') throw changedMeanwhile()
-        // Undoes the use of the link too: the person can try again.
-        if (!(await write(inner, account, credential, 'ACTIVE'))) throw changedMeanwhile()
-        await record(account, 'ACTIVE', now())
-        return true
-      }),
 
     async replaceCredential(account, credential) {
       return await store.transaction(async (inner) => {
@@ -87,10 +82,17 @@ export function createAccounts({
   /** An account whose connection has changed its kind of authorization since gets the status that now is true. */
   function settled(connection: Connection, account: StoredAccount | undefined): [Promise<AccountOfConnection>] | [] {
     if (account === undefined) return []
+    if (account.status === 'PENDING_VERIFICATION') return [unlessUnverified(connection, account)]
     const status = trueStatus(connection, account)
     return [
       status === account.status ? Promise.resolve({ connection, account }) : corrected(connection, account, status),
     ]
+  }
+
+  /** Nobody has verified it in time: it is what it was before, and not only once somebody looked for such. */
+  async function unlessUnverified(connection: Connection, account: StoredAccount): Promise<AccountOfConnection> {
+    await verification.settle(account)
+    return { connection, account: (await store.accounts.get(account.id)) ?? account }
   }
 
   async function corrected(connection: Connection, account: StoredAccount, status: AccountStatus) {
@@ -112,16 +114,12 @@ export function createAccounts({
   }
 }
 
-function changedMeanwhile(): GatewayError {
-  return new GatewayError('conflict', 'The account was changed at the same moment. Try again.')
-}
-
 function keyOf({ id, userIdentifier, generation }: ConnectedAccount): AccountKey {
   return { id, userIdentifier, generation }
 }
 
 /** In the config's order. A connection that the configuration no longer names is nothing that a user could connect. */
-function connectionsOf(config: McpConfig, registry: Registry): readonly Connection[] {
+function connectionsOf(config: Pick<McpConfig, 'mappings'>, registry: Registry): readonly Connection[] {
   return config.mappings.flatMap(({ connectionId }) => registry.connection(connectionId) ?? [])
 }
 

@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Secret } from '../secret.ts'
+import type { Vault } from '../services.ts'
+import type { AuthLink } from '../store/store.ts'
 
 const PREFIX = 'lklink_'
 const TOKEN = /^lklink_[A-Za-z0-9_-]{43}$/
@@ -12,4 +14,17 @@ export function newLinkToken(): Secret {
 /** What a token is found by, or undefined if it cannot be one of ours. */
 export function hashLinkToken(token: string): string | undefined {
   return TOKEN.test(token) ? createHash('sha256').update(token).digest('hex') : undefined
+}
+
+/** The app's `state` opens only for the link that it came with. */
+export function sealLinkState(vault: Vault, linkId: string, state: string): Uint8Array {
+  return vault.seal(state, stateContext(linkId))
+}
+
+export function openLinkState(vault: Vault, { id, sealedState }: AuthLink): string | undefined {
+  return sealedState && vault.open(sealedState, stateContext(id))
+}
+
+function stateContext(linkId: string): readonly string[] {
+  return ['auth_links', linkId, 'sealed_state']
 }

@@ -1,13 +1,14 @@
 import type { ConnectedAccount } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { Secret } from '../secret.ts'
-import type { Accounts, Clock, LinkState, Registry } from '../services.ts'
+import type { Accounts, Clock, LinkState, Registry, Vault } from '../services.ts'
 import { newId } from '../store/newId.ts'
 import type { AuthLink, Store } from '../store/store.ts'
-import { hashLinkToken, newLinkToken } from './linkTokens.ts'
+import { hashLinkToken, newLinkToken, sealLinkState } from './linkTokens.ts'
 
 export interface LinksOptions {
   readonly store: Store
+  readonly vault: Vault
   readonly registry: Registry
   readonly publicUrl: URL
   readonly clock: Clock
@@ -17,19 +18,23 @@ export interface LinksOptions {
 /** The links that a user opens to connect an account. */
 export function createLinks({
   store,
+  vault,
   registry,
   publicUrl,
   clock,
   lifetimeMs,
 }: LinksOptions): Pick<Accounts, 'createLink' | 'findLink'> {
   return {
-    async createLink(account) {
+    async createLink(account, { clientId, verifyUrl, state } = {}) {
       refuseUnconnectable(account)
       const token = newLinkToken()
       const createdAt = new Date(clock())
       const expiresAt = new Date(createdAt.getTime() + lifetimeMs)
       const tokenHash = hashLinkToken(token.reveal()) ?? ''
-      await store.links.insert({ id: newId('lnk'), accountId: account.id, tokenHash, createdAt, expiresAt })
+      const id = newId('lnk')
+      const sealedState = state === undefined ? undefined : sealLinkState(vault, id, state)
+      const link = { id, accountId: account.id, tokenHash, createdAt, expiresAt, clientId, verifyUrl, sealedState }
+      await store.links.insert(link)
       return { url: new Secret(`${publicUrl.origin}/connect/${token.reveal()}`), expiresAt }
     },
 

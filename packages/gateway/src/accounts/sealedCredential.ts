@@ -26,5 +26,6 @@ export function openCredential(vault: Vault, account: ConnectedAccount, sealed: 
     refreshToken: credential.refreshToken,
     expiresAt: credential.expiresAt,
     scope: credential.scope,
+    ...(credential.subject !== undefined && { subject: credential.subject }),
   }
 }

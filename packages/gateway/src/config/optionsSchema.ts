@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { LogSink } from '../http/requestLog.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../services.ts'
+import type { KeyManagement, KeyManagementService } from '../vault/keyManagement.ts'
 import { isLoopback } from './isLoopback.ts'
 import { suggest } from './suggest.ts'
 
@@ -120,17 +121,103 @@ const clients = z
     }
   })
 
+/** Where the browser goes after the consent, and what the gateway calls back. */
+const verifyUrl = url
+  .refine((value) => value.protocol === 'https:' || (value.protocol === 'http:' && isLoopback(value)), {
+    error: 'must be https (http is for loopback addresses)',
+  })
+  .refine((value) => value.username === '' && value.password === '', 'must not hold credentials')
+  .refine((value) => value.hash === '', 'must not have a fragment')
+
+const origin = verifyUrl
+  .refine((value) => value.href === `${value.origin}/`, 'must be an origin: no path, query or fragment')
+  .transform((value) => value.origin)
+
+const userVerification = z.union(
+  [
+    z.literal('off'),
+    strict({
+      url: verifyUrl.transform((value) => ({ href: value.href, origin: value.origin })),
+      allowedOrigins: z.array(origin, must('a list of origins')).default([]),
+    }),
+  ],
+  { error: 'must be "off" or an object with the url at which your app verifies its user' },
+)
+
 const configName = z.string().min(1, 'is empty').max(100, 'is longer than 100 characters')
+
+/** A URL that cannot be parsed would be shown, password and all, by whoever tries to. */
+const database = text.refine((value) => /^sqlite:./.test(value) || isPostgresUrl(value), {
+  error: 'must be "sqlite:PATH", "sqlite::memory:" or a URL that begins with "postgres://"',
+})
+
+function isPostgresUrl(value: string): boolean {
+  return /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value)
+}
+
+/** Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
+function isSigningSecret(value: string): boolean {
+  const [, encoded] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(value) ?? []
+  if (encoded === undefined || encoded.length % 4 !== 0) return false
+  const { length } = Buffer.from(encoded, 'base64')
+  return length >= 24 && length <= 64
+}
+
+const webhook = strict({
+  url: mcpServerUrl,
+  secret: text
+    .refine(isSigningSecret, 'must be "whsec_" and 24 to 64 random bytes in base64')
+    .transform((value) => new Secret(value)),
+})
+
+const webhooks = z.array(webhook, must('a list')).superRefine((value, context) => {
+  for (const [index, { url: webhookUrl }] of value.entries()) {
+    if (value.findIndex((other) => other.url === webhookUrl) === index) continue
+    context.addIssue({ code: 'custom', path: [index, 'url'], message: 'repeats another one' })
+  }
+})
+
+const awsKms = strict({
+  type: z.literal('aws-kms', 'must be "aws-kms", or the whole an object with the methods encrypt and decrypt'),
+  keyId: text.max(2_048, 'is longer than 2048 characters'),
+  region: text.regex(/^[a-z0-9-]+$/, 'is not a region').optional(),
+  endpoint: url
+    .refine((value) => value.protocol === 'https:' || (value.protocol === 'http:' && isLoopback(value)), {
+      error: 'must be https (http is for loopback addresses)',
+    })
+    .transform((value) => value.href)
+    .optional(),
+})
+
+/** No union: of one that fails, Zod tells what every alternative has against the value. */
+const keyManagement = z.unknown().transform((value, context): KeyManagement => {
+  if (isKeyManagementService(value)) return value
+  const { data, error } = awsKms.safeParse(value)
+  if (data !== undefined) return data
+  for (const issue of error.issues) {
+    const keys = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
+    context.addIssue({ code: 'custom', path: [...issue.path, ...keys], message: issue.message.split('\n')[0] ?? '' })
+  }
+  return z.NEVER
+})
+
+function isKeyManagementService(value: unknown): value is KeyManagementService {
+  if (typeof value !== 'object' || value === null) return false
+  return ['encrypt', 'decrypt'].every((name) => name in value && typeof Reflect.get(value, name) === 'function')
+}
 
 /** The configuration, after references to the environment have been replaced. */
 export const optionsSchema = strict({
   publicUrl,
-  database: text.regex(/^sqlite:./, 'must be "sqlite:PATH" or "sqlite::memory:"').default('sqlite:./latchkey.db'),
+  database: database.default('sqlite:./latchkey.db'),
   clients,
+  userVerification: userVerification.optional(),
   connections: z.record(connectionName, connection, must('an object')),
   configs: z.record(configName, config, must('an object')).default({}),
+  webhooks: webhooks.default([]),
   encryptionKeys: secret.optional(),
   signingKeys: secret.optional(),
+  keyManagement: keyManagement.optional(),
   clock: z.custom<Clock>((value) => typeof value === 'function', must('a function')).default(() => Date.now),
   log: z.custom<LogSink>((value) => typeof value === 'function', must('a function')).default(() => () => undefined),
 })

@@ -3,25 +3,31 @@ import type * as z from 'zod'
 import type { ApiClient, Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { LogSink } from '../http/requestLog.ts'
-import type { Secret } from '../secret.ts'
+import { Secret } from '../secret.ts'
 import type { Clock } from '../services.ts'
+import type { DatabaseLocation } from '../store/openStore.ts'
+import type { KeyManagement } from '../vault/keyManagement.ts'
 import { isLoopback } from './isLoopback.ts'
 import { optionsSchema } from './optionsSchema.ts'
 import { isPlainObject, resolveEnvironment, type Environment, type Problem } from './resolveEnvironment.ts'
 import { suggest } from './suggest.ts'
+import type { UserVerification } from './verifyUrls.ts'
 
 /** The options of a gateway, checked and complete. */
 export interface ParsedOptions {
   readonly publicUrl: URL
   /** Whether the public URL is a loopback address. */
   readonly isLoopback: boolean
-  /** An absolute path, or `:memory:`. */
-  readonly databasePath: string
+  readonly database: DatabaseLocation
   readonly clients: readonly ApiClient[]
+  /** Undefined: users are not verified. */
+  readonly userVerification: UserVerification | undefined
   readonly connections: readonly ConnectionDefinition[]
   readonly configs: readonly ConfigDefinition[]
+  readonly webhooks: readonly { readonly url: string; readonly secret: Secret }[]
   readonly encryptionKeys: Secret | undefined
   readonly signingKeys: Secret | undefined
+  readonly keyManagement: KeyManagement | undefined
   readonly clock: Clock
   readonly log: LogSink
 }
@@ -55,7 +61,12 @@ export function parseOptions(
   const missing: Problem[] = []
   const resolved = resolveEnvironment(withKeysOfEnvironment(options, environment), environment, missing)
   const { data, error } = optionsSchema.safeParse(resolved)
-  const problems = [...missing, ...unlessMissing(missing, problemsOf(error)), ...unknownConnections(resolved)]
+  const problems = [
+    ...missing,
+    ...unlessMissing(missing, problemsOf(error)),
+    ...unknownConnections(resolved),
+    ...undecided(resolved),
+  ]
   if (data === undefined || problems.length > 0) throw configurationError(problems)
   return Object.freeze(complete(data, directory))
 }
@@ -113,6 +124,18 @@ function unknownConnections(options: unknown): Problem[] {
   )
 }
 
+/** Whether users are verified is never left to chance where strangers can come (security T20). */
+function undecided(options: unknown): Problem[] {
+  if (!isPlainObject(options) || options.userVerification !== undefined) return []
+  const publicUrl = typeof options.publicUrl === 'string' ? URL.parse(options.publicUrl) : null
+  // What is no public URL at all is told by itself.
+  if (publicUrl?.protocol !== 'https:' || publicUrl.href !== `${publicUrl.origin}/` || isLoopback(publicUrl)) return []
+  const message =
+    'is missing: whoever gets a link could connect an account for somebody else. Write ' +
+    '{ "url": "https://your-app.example/latchkey/callback" }, where your app verifies its user, or "off"'
+  return [{ path: ['userVerification'], message }]
+}
+
 function unknownConnection(name: string, known: readonly string[]): string {
   const meant = suggest(name, known)
   const hint = meant === undefined ? '' : `, did you mean "${meant}"?`
@@ -134,12 +157,13 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
   return {
     publicUrl: options.publicUrl,
     isLoopback: isLoopback(options.publicUrl),
-    databasePath: databasePath(options.database, directory),
+    database: databaseLocation(options.database, directory),
     clients: options.clients.map(({ clientId, clientSecret, displayName = clientId }) => ({
       clientId,
       clientSecret,
       displayName,
     })),
+    userVerification: userVerification(options),
     connections: Object.entries(options.connections).map(([name, connection]) => ({
       name,
       displayName: connection.displayName ?? name,
@@ -154,14 +178,23 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
         tools: tools === '*' ? undefined : tools,
       })),
     })),
+    webhooks: options.webhooks,
     encryptionKeys: options.encryptionKeys,
     signingKeys: options.signingKeys,
+    keyManagement: options.keyManagement,
     clock: options.clock,
     log: options.log,
   }
 }
 
-function databasePath(database: string, directory: string): string {
+function databaseLocation(database: string, directory: string): DatabaseLocation {
+  if (!database.startsWith('sqlite:')) return { kind: 'postgres', url: new Secret(database) }
   const path = database.slice('sqlite:'.length)
-  return path === ':memory:' ? path : resolve(directory, path)
+  return { kind: 'sqlite', path: path === ':memory:' ? path : resolve(directory, path) }
+}
+
+function userVerification({ userVerification: given }: z.infer<typeof optionsSchema>): UserVerification | undefined {
+  if (given === undefined || given === 'off') return undefined
+  const { url, allowedOrigins } = given
+  return { url: url.href, allowedOrigins: [...new Set([url.origin, ...allowedOrigins])] }
 }

@@ -5,7 +5,8 @@ import type { ConnectRoom } from './connectRoom.ts'
 import { sha256 } from './digests.ts'
 import type { FoundFlow } from './flow.ts'
 import { keepCredential } from './keepCredential.ts'
-import { outcomeOf, pathOf, stateOf } from './linkRoutes.ts'
+import { pathOf } from './linkPath.ts'
+import { outcomeOf, stateOf } from './linkRoutes.ts'
 import { CALLBACK_PROBLEMS, UNKNOWN_LINK } from './messages.ts'
 import type { OutcomeName } from './outcomes.ts'
 
@@ -13,7 +14,7 @@ type ReadyFlow = FoundFlow & { kind: 'ready' }
 
 /**
  * Where the provider sends the browser back to. Whatever comes of it, the answer is a redirect to an address without
- * code and state (RFC 9700 section 4.2); and to the link only in the browser that showed that it is the right one.
+ * code and state (RFC 9700 section 4.2); and to the link or the app only in the browser that showed that it is the right one.
  */
 export function callbackRoutes(room: ConnectRoom): Hono {
   return new Hono()
@@ -27,7 +28,7 @@ export function callbackRoutes(room: ConnectRoom): Hono {
     )
 }
 
-/** Gives the path to go on to. */
+/** Gives where to go on to: a path of ours, or the app's URL. */
 async function finish(room: ConnectRoom, context: Context): Promise<string> {
   const states = context.req.queries('state') ?? []
   const state = states[0]
@@ -43,7 +44,8 @@ async function finish(room: ConnectRoom, context: Context): Promise<string> {
   const query = new URL(context.req.url).search
   const credential = await complete(room, flow, link.connection, new URL(`/oauth/callback${query}`, room.publicUrl))
   if (typeof credential === 'string') return pathOf(flow.linkToken, credential)
-  return pathOf(flow.linkToken, await keepCredential(room, link.id, credential))
+  const { linkToken: token, mayReplaceAccount = false } = flow
+  return await keepCredential(room, { token, link, credential, mayReplaceAccount })
 }
 
 async function complete(

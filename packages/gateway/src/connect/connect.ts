@@ -1,4 +1,5 @@
 import { type Context, Hono } from 'hono'
+import type { Connection, Credential } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Accounts, Clock, Keys, OAuth, Vault } from '../services.ts'
 import type { FlowStore } from '../store/store.ts'
@@ -23,6 +24,8 @@ export interface ConnectOptions {
   /** What the pages call the app that asks. */
   readonly appName: string
   readonly verifyApiKey: VerifyApiKey
+  /** Gives a grant back to the server that made it (RFC 7009). Default: it is only forgotten. */
+  readonly revoke?: ((connection: Connection, credential: Credential) => Promise<void>) | undefined
   /** Hears why a sign-in could not begin or end, for the log. The message holds no secret. Default: nobody. */
   readonly report?: (error: GatewayError) => void
 }
@@ -36,7 +39,16 @@ export function createConnect(options: ConnectOptions): Hono {
   const publicUrl = new URL(options.publicUrl)
   const cookies = createCookies(publicUrl.protocol === 'https:')
   const formGuard = createFormGuard(publicUrl, keys, cookies)
-  const room: ConnectRoom = { ...options, publicUrl, report, say, cookies, formGuard, flows: createFlows(options) }
+  const room: ConnectRoom = {
+    ...options,
+    publicUrl,
+    report,
+    say,
+    cookies,
+    formGuard,
+    flows: createFlows(options),
+    revoke: async (connection, credential) => await options.revoke?.(connection, credential).catch(() => {}),
+  }
   const headers = createPageHeaders(publicUrl)
   const app = new Hono()
   const dress = (context: Context) => {

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { Connection } from '../domain.ts'
+import type { Connection, Credential } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Accounts, Clock, OAuth } from '../services.ts'
 import type { createCookies } from './cookies.ts'
@@ -15,6 +15,8 @@ export interface ConnectRoom {
   readonly accounts: Pick<Accounts, 'findLink' | 'activate'>
   readonly oauth: Pick<OAuth, 'complete'>
   readonly verifyApiKey: VerifyApiKey
+  /** Gives a grant back to the server that made it. Never rejects. */
+  readonly revoke: (connection: Connection, credential: Credential) => Promise<void>
   readonly flows: Flows
   readonly cookies: ReturnType<typeof createCookies>
   readonly formGuard: ReturnType<typeof createFormGuard>

@@ -1,4 +1,3 @@
-import type { Connection } from '../domain.ts'
 import type { AuthorizationAttempt, Clock, LinkState, OAuth, Vault } from '../services.ts'
 import type { AuthFlow, FlowStore } from '../store/store.ts'
 import { FLOW_LIFE_SECONDS } from './cookies.ts'
@@ -8,6 +7,8 @@ import { isSame, randomToken, sha256 } from './digests.ts'
 interface SealedFlow {
   readonly attempt: AuthorizationAttempt
   readonly linkToken: string
+  /** The person said that it may be another account than before. */
+  readonly mayReplaceAccount?: boolean | undefined
 }
 
 export interface BegunFlow {
@@ -22,7 +23,7 @@ export type FoundFlow =
   | { readonly kind: 'unknown' | 'other-browser' | 'expired' | 'used' }
 
 export interface Flows {
-  begin(connection: Connection, link: LinkState, linkToken: string): Promise<BegunFlow>
+  begin(begun: { link: LinkState; linkToken: string; mayReplaceAccount: boolean }): Promise<BegunFlow>
   /** Looks an attempt up without using it. */
   find(stateHash: string, browserToken: string | undefined): Promise<FoundFlow>
   /** True exactly once. */
@@ -44,15 +45,15 @@ export function createFlows({
     return JSON.parse(vault.open(sealedAttempt, sealContext(stateHash)))
   }
   return {
-    async begin(connection, link, linkToken) {
-      const attempt = await oauth.begin(connection)
+    async begin({ link, ...kept }) {
+      const attempt = await oauth.begin(link.connection)
       const stateHash = sha256(attempt.state)
       const browserToken = randomToken()
       await flows.create({
         stateHash,
         linkId: link.id,
         accountId: link.account.id,
-        sealedAttempt: vault.seal(JSON.stringify({ attempt, linkToken } satisfies SealedFlow), sealContext(stateHash)),
+        sealedAttempt: vault.seal(JSON.stringify({ attempt, ...kept } satisfies SealedFlow), sealContext(stateHash)),
         browserHash: sha256(browserToken),
         expiresAt: new Date(clock() + FLOW_LIFE_SECONDS * 1000),
       })

@@ -1,23 +1,41 @@
 import type { Credential } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import type { LinkState } from '../services.ts'
 import type { ConnectRoom } from './connectRoom.ts'
+import { pathOf } from './linkPath.ts'
 import type { OutcomeName } from './outcomes.ts'
 
+export interface GivenCredential {
+  readonly token: string
+  readonly link: LinkState
+  readonly credential: Credential
+  /** The person said that it may be another account than before. */
+  readonly mayReplaceAccount: boolean
+}
+
 /**
- * Keeps what the provider or the person gave. Where another link was faster, the page says what came of it; where the
- * account was changed at the same moment, nothing was kept and the link still works: `interrupted`.
+ * Keeps what the provider or the person gave, and gives the address to go on to: the app's, where it has to verify its
+ * user; else the link's page, which says what came of it. Where nothing was kept, the link still works.
  */
 export async function keepCredential(
-  { accounts, report }: Pick<ConnectRoom, 'accounts' | 'report'>,
-  linkId: string,
-  credential: Credential,
-): Promise<OutcomeName | undefined> {
+  room: Pick<ConnectRoom, 'accounts' | 'revoke' | 'report'>,
+  { token, link, credential, mayReplaceAccount }: GivenCredential,
+): Promise<string> {
   try {
-    await accounts.activate(linkId, credential)
-    return undefined
+    const kept = await room.accounts.activate(link.id, credential, { mayReplaceAccount })
+    return typeof kept === 'object' ? kept.verifyAt.reveal() : pathOf(token)
   } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error
-    report(error)
-    return 'interrupted'
+    const outcome = outcomeOf(error)
+    if (outcome === undefined) throw error
+    room.report(error as GatewayError)
+    // Nobody has it now; where it is another person's, it is given back too.
+    if (outcome === 'other-account') await room.revoke(link.connection, credential)
+    return pathOf(token, outcome)
   }
+}
+
+function outcomeOf(error: unknown): OutcomeName | undefined {
+  if (!(error instanceof GatewayError)) return undefined
+  if (error.code === 'conflict') return 'interrupted'
+  return error.code === 'precondition' ? 'other-account' : undefined
 }

@@ -5,6 +5,7 @@ import type { LinkState } from '../services.ts'
 import { connectPage } from './connectPage.ts'
 import type { ConnectRoom } from './connectRoom.ts'
 import { keepCredential } from './keepCredential.ts'
+import { pathOf } from './linkPath.ts'
 import { connectedMessage, EXPIRED_LINK, FOREIGN_FORM, FORM_TOO_LARGE, UNKNOWN_LINK, USED_LINK } from './messages.ts'
 import { OUTCOMES, type OutcomeName, outcomeNamed } from './outcomes.ts'
 
@@ -53,6 +54,7 @@ function showState(
     csrfToken: room.formGuard.csrfToken(context, token),
     again: account.status === 'EXPIRED' || account.status === 'DISCONNECTED',
     minutesLeft,
+    asksToReplace: outcome === 'other-account',
     notice: notice(connection.displayName),
   })
   return context.html(markup, status)
@@ -67,12 +69,20 @@ async function submitLink(room: ConnectRoom, context: Context, token: string): P
   const link = await room.accounts.findLink(token)
   if (!link || stateOf(link) !== 'open') return context.redirect(pathOf(token), 303)
   if (link.connection.auth.type === 'api_key') return submitKey(room, context, { token, link, key: form['api_key'] })
-  return beginSignIn(room, context, token, link)
+  return beginSignIn(room, context, { token, link, mayReplaceAccount: form['replace_account'] === 'yes' })
 }
 
-async function beginSignIn(room: ConnectRoom, context: Context, token: string, link: LinkState): Promise<Response> {
+async function beginSignIn(
+  room: ConnectRoom,
+  context: Context,
+  { token, link, mayReplaceAccount }: { token: string; link: LinkState; mayReplaceAccount: boolean },
+): Promise<Response> {
   try {
-    const { authorizationUrl, stateHash, browserToken } = await room.flows.begin(link.connection, link, token)
+    const { authorizationUrl, stateHash, browserToken } = await room.flows.begin({
+      link,
+      linkToken: token,
+      mayReplaceAccount,
+    })
     room.cookies.setFlow(context, stateHash, browserToken)
     return context.redirect(authorizationUrl, 303)
   } catch (error) {
@@ -90,17 +100,8 @@ async function submitKey(
   const verdict = await room.verifyApiKey(link.connection, key)
   if (verdict === 'rejected') return showState(room, context, token, link, 'key-rejected')
   if (verdict === 'unreachable') return showState(room, context, token, link, 'unavailable')
-  return context.redirect(
-    pathOf(
-      token,
-      await keepCredential(room, link.id, {
-        type: 'api_key',
-        key,
-        origin: new URL(link.connection.mcpServerUrl).origin,
-      }),
-    ),
-    303,
-  )
+  const credential = { type: 'api_key', key, origin: new URL(link.connection.mcpServerUrl).origin } as const
+  return context.redirect(await keepCredential(room, { token, link, credential, mayReplaceAccount: false }), 303)
 }
 
 /** What of a failure a person is told; the rest goes to those who run the gateway. */
@@ -109,11 +110,6 @@ export function outcomeOf(room: ConnectRoom, error: unknown): OutcomeName {
   room.report(error)
   if (error.code === 'forbidden') return 'refused'
   return error.code === 'upstream_unavailable' ? 'unavailable' : 'unusable'
-}
-
-export function pathOf(token: string, outcome?: OutcomeName): string {
-  const path = `/connect/${encodeURIComponent(token)}`
-  return outcome === undefined ? path : `${path}?outcome=${outcome}`
 }
 
 /** An account that is connected is connected, whichever link did it. */

@@ -61,8 +61,15 @@ export const FAILED: Answer = {
   },
 }
 
-/** Why a provider's answer could not be taken, where the link may not be shown: by the last part of the page's path. */
+/** How it ended, where the link may not be shown: by the last part of the page's path. */
 export const CALLBACK_PROBLEMS: ReadonlyMap<string, Answer> = new Map<string, Answer>([
+  [
+    'connected',
+    {
+      status: 200,
+      message: { tone: 'good', title: 'Your account is connected', text: 'You can close this window.' },
+    },
+  ],
   [
     'unknown',
     {

@@ -12,6 +12,7 @@ export type OutcomeName =
   | 'unavailable'
   | 'unusable'
   | 'interrupted'
+  | 'other-account'
   | 'key-missing'
   | 'key-rejected'
 
@@ -37,6 +38,11 @@ export const OUTCOMES: Readonly<Record<OutcomeName, Outcome>> = {
     409,
     'warn',
     () => 'The account was changed elsewhere at the same moment, so nothing was connected. Try again.',
+  ),
+  'other-account': outcome(
+    409,
+    'warn',
+    (service) => `That was another ${service} account than the one that was connected before, so nothing was changed.`,
   ),
   'key-missing': outcome(400, 'bad', () => 'Enter the key as it was given to you: one line, without spaces.'),
   'key-rejected': outcome(422, 'bad', (service) => `${service} does not accept this key. Check it and try again.`),

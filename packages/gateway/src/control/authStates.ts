@@ -11,11 +11,12 @@ export interface AuthStatesOptions {
 export function createAuthStates({ accounts, toWire }: AuthStatesOptions) {
   return async (
     states: readonly AccountOfConnection[],
-    { includeLinks }: { includeLinks: boolean },
+    { includeLinks, clientId }: { includeLinks: boolean; clientId?: string } = { includeLinks: false },
   ): Promise<WireConnectionAuthState[]> => {
     const result: WireConnectionAuthState[] = []
     for (const state of states) {
-      const link = includeLinks && isConnectable(state) ? await accounts.createLink(state.account) : undefined
+      const link =
+        includeLinks && isConnectable(state) ? await accounts.createLink(state.account, { clientId }) : undefined
       result.push(toWire.authState(state, link))
     }
     return result

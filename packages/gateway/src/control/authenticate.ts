@@ -2,6 +2,7 @@ import type { MiddlewareHandler } from 'hono'
 import type { ApiClient } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Keys } from '../services.ts'
+import { setClientOf } from './clientOf.ts'
 
 export interface AuthenticateOptions {
   readonly keys: Pick<Keys, 'verifyAccessToken'>
@@ -15,7 +16,10 @@ export function authenticate({ keys, clients }: AuthenticateOptions): Middleware
     context.header('Cache-Control', 'no-store')
     const [, token] = /^Bearer +([^\s]+) *$/i.exec(context.req.header('Authorization') ?? '') ?? []
     const clientId = token && (await keys.verifyAccessToken(token))
-    if (clientId !== undefined && known.has(clientId)) return await next()
+    if (clientId !== undefined && known.has(clientId)) {
+      setClientOf(context, clientId)
+      return await next()
+    }
     context.header('WWW-Authenticate', 'Bearer error="invalid_token"')
     throw new GatewayError('unauthorized', 'The access token is missing, expired or not ours. Get one at /oauth/token.')
   }

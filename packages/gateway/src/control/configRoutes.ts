@@ -1,5 +1,6 @@
 import {
   configRequestSchema,
+  configUpdateSchema,
   connectedAccountsRequestSchema,
   sessionTokenRequestSchema,
   type WireConnectionToolMapping,
@@ -7,11 +8,14 @@ import {
 import { Hono } from 'hono'
 import type { ConnectionToolMapping } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Accounts, Registry } from '../services.ts'
+import type { Accounts, Registry, Revocations } from '../services.ts'
 import type { AuthStates } from './authStates.ts'
-import { filterOf, pageToken, readConfigQuery } from './configPage.ts'
+import { clientOf } from './clientOf.ts'
+import { configQuerySchema } from './configPaths.ts'
 import type { ManagedConfigs } from './configs.ts'
-import { readBody } from './readBody.ts'
+import type { Filters } from './filters.ts'
+import { readPage, type PageQuery } from './pageQuery.ts'
+import { check, readBody } from './readBody.ts'
 import type { SessionTokens } from './sessionTokens.ts'
 import type { ToWire } from './toWire.ts'
 
@@ -19,6 +23,8 @@ export interface ConfigRoutesOptions {
   readonly configs: ManagedConfigs
   readonly registry: Registry
   readonly accounts: Accounts
+  readonly revocations: Revocations
+  readonly filters: Filters
   readonly authStates: AuthStates
   readonly sessionTokens: SessionTokens
   readonly toWire: ToWire
@@ -26,7 +32,7 @@ export interface ConfigRoutesOptions {
 
 /** `/api/v1/mcp/configs` and what is below it. */
 export function configRoutes(options: ConfigRoutesOptions): Hono {
-  const { configs, registry, accounts, authStates, sessionTokens, toWire } = options
+  const { configs, registry, accounts, revocations, filters, authStates, sessionTokens, toWire } = options
   const app = new Hono()
 
   app.post('/', async (context) => {
@@ -38,15 +44,11 @@ export function configRoutes(options: ConfigRoutesOptions): Hono {
   })
 
   app.get('/', async (context) => {
-    const query = readConfigQuery(context, configs)
-    const found = await configs.list({ ...query, limit: query.limit + 1 })
-    const page = found.slice(0, query.limit)
-    const last = found.length > page.length ? page.at(-1) : undefined
-    return context.json({
-      configs: page.map(toWire.config),
-      ...(last && { next_page_token: pageToken(last.name) }),
-      total_size: await configs.count(filterOf(query)),
-    })
+    const query = check(context.req.query(), configQuerySchema)
+    const filter = filters.ofConfigs(query)
+    const list = (place: PageQuery) => configs.list({ ...filter, ...place })
+    const { entries, ...tokens } = await readPage({ of: 'configs', query, list, keyOf: ({ name }) => name })
+    return context.json({ configs: entries.map(toWire.config), ...tokens, total_size: await configs.count(filter) })
   })
 
   app.get('/:id', async (context) => {
@@ -54,23 +56,42 @@ export function configRoutes(options: ConfigRoutesOptions): Hono {
     return context.json({ config: toWire.config(config) })
   })
 
+  app.put('/:id', async (context) => {
+    const { name, description, connection_tool_mappings: wire } = await readBody(context, configUpdateSchema)
+    const { id, name: given } = await configs.require(context.req.param('id'))
+    if (name !== undefined && name !== given) throw fixedName(given)
+    const config = await configs.replace(id, { description, mappings: toMappings(wire, registry) })
+    return context.json({ config: toWire.config(config) })
+  })
+
+  app.delete('/:id', async (context) => {
+    await configs.delete(context.req.param('id'))
+    return context.json({})
+  })
+
   app.post('/:id/connected_accounts', async (context) => {
     const body = await readBody(context, connectedAccountsRequestSchema)
     const config = await configs.require(context.req.param('id'))
     const states = await accounts.ensureForConfig(config, body.identifier)
     const includeLinks = body.include_auth_link ?? false
-    return context.json({ connected_accounts: await authStates(states, { includeLinks }) })
+    return context.json({ connected_accounts: await authStates(states, { includeLinks, clientId: clientOf(context) }) })
   })
 
   app.post('/:id/tokens', async (context) => {
     const { identifier, expiry, tools } = await readBody(context, sessionTokenRequestSchema)
     const config = await configs.require(context.req.param('id'))
+    const epoch = await revocations.epoch(identifier, config.id)
     const states = await accounts.ensureForConfig(config, identifier)
-    const token = await sessionTokens.issue({ config, userIdentifier: identifier, accounts: states, expiry, tools })
+    const request = { config, userIdentifier: identifier, accounts: states, expiry, tools, epoch }
+    const token = await sessionTokens.issue(request)
     return context.json(toWire.sessionToken(token))
   })
 
   return app
+}
+
+function fixedName(name: string): GatewayError {
+  return new GatewayError('invalid_request', `name: cannot be changed: agents find the config by it. It is "${name}".`)
 }
 
 function refuseControlCharacters(name: string): void {

@@ -1,4 +1,5 @@
 import type { ConnectionToolMapping, McpConfig } from '../domain.ts'
+import type { Commit } from '../accounts/commit.ts'
 import { GatewayError } from '../errors.ts'
 import type { Clock, Configs } from '../services.ts'
 import { newId } from '../store/newId.ts'
@@ -6,6 +7,7 @@ import type { ConfigFilter, ConfigQuery, Store } from '../store/store.ts'
 
 export interface ConfigsOptions {
   readonly store: Pick<Store, 'configs'>
+  readonly commit: Commit
   readonly publicUrl: URL
   readonly clock: Clock
 }
@@ -20,6 +22,10 @@ export interface NewConfig {
 export interface ManagedConfigs extends Configs {
   /** Throws GatewayError `conflict` if the name is taken. */
   create(config: NewConfig): Promise<McpConfig>
+  /** Running agents have the new tools from their next request on. Throws GatewayError `not_found`. */
+  replace(id: string, change: Omit<NewConfig, 'name'>): Promise<McpConfig>
+  /** With its instances, so that every URL and every session token of it ends. Throws GatewayError `not_found`. */
+  delete(id: string): Promise<void>
   list(query: ConfigQuery): Promise<readonly McpConfig[]>
   count(filter: ConfigFilter): Promise<number>
   /** Throws GatewayError `not_found`. */
@@ -30,7 +36,7 @@ export interface ManagedConfigs extends Configs {
 
 const LISTED_NAMES = 20
 
-export function createConfigs({ store, publicUrl, clock }: ConfigsOptions): ManagedConfigs {
+export function createConfigs({ store, commit, publicUrl, clock }: ConfigsOptions): ManagedConfigs {
   const { configs } = store
   return {
     get: (id) => configs.get(id),
@@ -38,6 +44,7 @@ export function createConfigs({ store, publicUrl, clock }: ConfigsOptions): Mana
     mcpServerUrl: ({ id }) => `${publicUrl.origin}/mcp/${id}`,
     list: (query) => configs.list(query),
     count: (filter) => configs.count(filter),
+    require: (id) => requireConfig(configs, id),
 
     async create({ name, description, mappings }) {
       const now = new Date(clock())
@@ -46,11 +53,19 @@ export function createConfigs({ store, publicUrl, clock }: ConfigsOptions): Mana
       throw new GatewayError('conflict', `There is already an MCP config named "${name}".`)
     },
 
-    async require(id) {
-      const config = await configs.get(id)
-      if (config !== undefined) return config
-      throw new GatewayError('not_found', 'There is no MCP config with this id.')
-    },
+    replace: (id, { description, mappings }) =>
+      commit(async (inner, { note }) => {
+        const updatedAt = new Date(clock())
+        await inner.configs.update(id, { description, mappings, updatedAt })
+        await note('config', id, updatedAt)
+        return await requireConfig(inner.configs, id)
+      }),
+
+    delete: (id) =>
+      commit(async (inner, { note }) => {
+        if (!(await inner.configs.delete(id))) throw unknownId()
+        await note('config', id, new Date(clock()))
+      }),
 
     async requireByName(name) {
       const config = await configs.getByName(name)
@@ -65,4 +80,14 @@ export function createConfigs({ store, publicUrl, clock }: ConfigsOptions): Mana
     const more = names.length > LISTED_NAMES ? ', …' : ''
     return `The known ones are: ${names.slice(0, LISTED_NAMES).join(', ')}${more}.`
   }
+}
+
+async function requireConfig(configs: Pick<Store['configs'], 'get'>, id: string): Promise<McpConfig> {
+  const config = await configs.get(id)
+  if (config !== undefined) return config
+  throw unknownId()
+}
+
+function unknownId(): GatewayError {
+  return new GatewayError('not_found', 'There is no MCP config with this id.')
 }

@@ -1,28 +1,44 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import type { Commit } from '../accounts/commit.ts'
 import type { ApiClient } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Accounts, EventLog, Instances, Keys, Registry } from '../services.ts'
+import type { Accounts, Clock, EventLog, Instances, Keys, Registry, Revocations, Vault, Webhooks } from '../services.ts'
+import type { Store } from '../store/store.ts'
 import { authenticate } from './authenticate.ts'
 import { createAuthStates } from './authStates.ts'
 import { configRoutes } from './configRoutes.ts'
 import type { ManagedConfigs } from './configs.ts'
+import { connectedAccountRoutes } from './connectedAccountRoutes.ts'
 import { eventRoutes } from './eventRoutes.ts'
+import { createFilters } from './filters.ts'
+import { idempotency } from './idempotency.ts'
 import { instanceRoutes } from './instanceRoutes.ts'
+import { createManagedInstances } from './managedInstances.ts'
+import { methodGuard } from './methodGuard.ts'
 import { apiPaths } from './openapi/apiPaths.ts'
 import { openApiRoute } from './openapi/openApiRoute.ts'
 import { createSessionTokens } from './sessionTokens.ts'
+import { createStatusEvents } from './statusEvents.ts'
 import { tokenRoute } from './tokenRoute.ts'
 import { createToWire } from './toWire.ts'
+import { verificationRoutes, type VerificationRoutesOptions } from './verificationRoutes.ts'
+import { webhookRoutes } from './webhookRoutes.ts'
 
-export interface ControlOptions {
+export interface ControlOptions extends Pick<VerificationRoutesOptions, 'publicUrl' | 'verifyUrlProblem'> {
   readonly clients: readonly ApiClient[]
   readonly keys: Keys
   readonly registry: Registry
   readonly configs: ManagedConfigs
   readonly instances: Instances
+  readonly store: Store
+  readonly vault: Vault
+  readonly commit: Commit
+  readonly clock: Clock
   readonly accounts: Accounts
+  readonly revocations: Revocations
   readonly events: EventLog
+  readonly webhooks: Webhooks
   /** What the MCP endpoint answers to `server/discover`. */
   readonly discoverResult: () => Record<string, unknown>
   /** Ends the event streams when the gateway closes. Default: never. */
@@ -41,20 +57,29 @@ export function createControl(options: ControlOptions): Hono {
   const shared = {
     ...options,
     toWire,
+    statusEvents: createStatusEvents(options),
+    filters: createFilters(options),
+    managedInstances: createManagedInstances(options),
     authStates: createAuthStates({ accounts: options.accounts, toWire }),
     sessionTokens: createSessionTokens(options),
   }
   const limited = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
+  const guard = methodGuard(apiPaths)
   const app = new Hono()
+  for (const { path, isOpen } of apiPaths) if (isOpen) app.use(path, guard)
   app.post('/oauth/token', limited, tokenRoute({ keys, clients }))
   app.get('/keys', (context) => {
     context.header('Cache-Control', 'public, max-age=300')
     return context.json(keys.jwks())
   })
   app.get('/openapi.json', openApiRoute(apiPaths))
-  app.use('/api/*', authenticate({ keys, clients }), limited)
+  app.use('/api/*', authenticate({ keys, clients }), limited, guard)
+  app.use('/api/*', idempotency({ keys: options.store.idempotency, vault: options.vault, clock: options.clock, routes: apiPaths }))
   app.route('/api/v1/mcp/configs', configRoutes(shared))
   app.route('/api/v1/mcp/instances', instanceRoutes(shared))
+  app.route('/api/v1/webhooks', webhookRoutes(shared))
+  app.route('/api/v1/connected_accounts', connectedAccountRoutes(shared))
+  app.route('/api/v1/connected_accounts', verificationRoutes(shared))
   app.route('/api/v1/events', eventRoutes({ ...shared, signal, keepAliveMs }))
   return app
 }

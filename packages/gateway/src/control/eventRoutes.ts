@@ -4,16 +4,15 @@ import * as z from 'zod'
 import type { AccountEvent } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { createEventStream } from '../events/eventStream.ts'
-import type { Configs, EventLog, Instances, Registry } from '../services.ts'
+import type { Configs, EventLog, Instances } from '../services.ts'
 import { check } from './readBody.ts'
-import type { ToWire } from './toWire.ts'
+import type { StatusEvents } from './statusEvents.ts'
 
 export interface EventRoutesOptions {
   readonly events: EventLog
   readonly instances: Pick<Instances, 'get'>
   readonly configs: Pick<Configs, 'get'>
-  readonly registry: Registry
-  readonly toWire: Pick<ToWire, 'statusEvent'>
+  readonly statusEvents: StatusEvents
   readonly keepAliveMs: number
   /** Ends all streams. */
   readonly signal: AbortSignal
@@ -29,7 +28,7 @@ interface Subject {
 
 /** `GET /api/v1/events?instance_id=…` or `?user_identifier=…`: status changes as server-sent events. */
 export function eventRoutes(options: EventRoutesOptions): Hono {
-  const { events, instances, configs, registry, toWire, keepAliveMs, signal } = options
+  const { events, instances, configs, statusEvents, keepAliveMs, signal } = options
   const app = new Hono()
 
   app.get('/', async (context) => {
@@ -71,9 +70,9 @@ export function eventRoutes(options: EventRoutesOptions): Hono {
   }
 
   function format(event: AccountEvent): string | [] {
-    const connection = registry.connection(event.connectionId)
-    if (connection === undefined) return []
-    const data = JSON.stringify(toWire.statusEvent(event, connection))
+    const told = statusEvents(event)
+    if (told === undefined) return []
+    const data = JSON.stringify(told)
     return `id: ${event.sequence}\nevent: ${STATUS_EVENT_TYPE}\ndata: ${data}\n\n`
   }
 }

@@ -1,18 +1,31 @@
-import { ensureInstanceRequestSchema, getAuthStateRequestSchema, type WireEnsuredInstance } from '@latchkey/core/wire'
+import {
+  ensureInstanceRequestSchema,
+  getAuthStateRequestSchema,
+  instanceUpdateSchema,
+  type WireEnsuredInstance,
+} from '@latchkey/core/wire'
 import { Hono } from 'hono'
 import type { McpConfig, McpInstance } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Accounts, Instances } from '../services.ts'
+import type { Accounts, Instances, Revocations } from '../services.ts'
 import type { AuthStates } from './authStates.ts'
+import { clientOf } from './clientOf.ts'
 import type { ManagedConfigs } from './configs.ts'
-import { readBody } from './readBody.ts'
+import type { Filters } from './filters.ts'
+import { instanceQuerySchema } from './instancePaths.ts'
+import type { ManagedInstances } from './managedInstances.ts'
+import { readPage, type PageQuery } from './pageQuery.ts'
+import { check, readBody } from './readBody.ts'
 import type { SessionTokens } from './sessionTokens.ts'
 import type { ToWire } from './toWire.ts'
 
 export interface InstanceRoutesOptions {
   readonly configs: ManagedConfigs
   readonly instances: Instances
+  readonly managedInstances: ManagedInstances
+  readonly filters: Filters
   readonly accounts: Accounts
+  readonly revocations: Revocations
   readonly authStates: AuthStates
   readonly sessionTokens: SessionTokens
   readonly toWire: ToWire
@@ -22,14 +35,35 @@ export interface InstanceRoutesOptions {
 
 /** `/api/v1/mcp/instances` and what is below it. */
 export function instanceRoutes(options: InstanceRoutesOptions): Hono {
-  const { configs, instances, accounts, authStates, sessionTokens, toWire, discoverResult } = options
+  const {
+    configs,
+    instances,
+    managedInstances,
+    filters,
+    accounts,
+    revocations,
+    authStates,
+    sessionTokens,
+    toWire,
+    discoverResult,
+  } = options
   const app = new Hono()
 
   app.post('/', async (context) => {
     const body = await readBody(context, ensureInstanceRequestSchema)
     const config = await configs.requireByName(body.config_name)
+    const epoch = await revocations.epoch(body.user_identifier, config.id)
     const instance = await instances.ensure(config, body.user_identifier, body.name)
-    return context.json({ instance: describe(instance, config), ...(await extras(config, body)) })
+    return context.json({ instance: describe(instance, config), ...(await extras(config, body, epoch)) })
+  })
+
+  app.get('/', async (context) => {
+    const query = check(context.req.query(), instanceQuerySchema)
+    const filter = await filters.ofInstances(query)
+    const list = (place: PageQuery) => managedInstances.list({ ...filter, ...place })
+    const { entries, ...tokens } = await readPage({ of: 'instances', query, list, keyOf: ({ id }) => id })
+    const total = await managedInstances.count(filter)
+    return context.json({ instances: await describeAll(entries), ...tokens, total_size: total })
   })
 
   app.get('/:id', async (context) => {
@@ -37,27 +71,46 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
     return context.json({ instance: describe(instance, config) })
   })
 
+  app.patch('/:id', async (context) => {
+    const { name, config_name: configName } = await readBody(context, instanceUpdateSchema)
+    const { instance } = await find(context.req.param('id'))
+    const config = configName === undefined ? undefined : await configs.requireByName(configName)
+    const updated = await managedInstances.update(instance, { name, config })
+    return context.json({ instance: describe(updated, await configs.require(updated.configId)) })
+  })
+
+  app.delete('/:id', async (context) => {
+    const { instance } = await find(context.req.param('id'))
+    await managedInstances.delete(instance)
+    return context.json({})
+  })
+
   app.post('/:target{[^/]+(?::|%3[aA])get_auth_state}', async (context) => {
     const { instance, config } = await find(context.req.param('target').slice(0, -GET_AUTH_STATE.length))
     const body = await readBody(context, getAuthStateRequestSchema)
     const states = await accounts.ensureForConfig(config, instance.userIdentifier)
-    return context.json({ connections: await authStates(states, { includeLinks: body.include_auth_links ?? false }) })
+    const includeLinks = body.include_auth_links ?? false
+    return context.json({ connections: await authStates(states, { includeLinks, clientId: clientOf(context) }) })
   })
 
   return app
 
   /** What we add: everything that the caller would ask for next, in the same answer. */
-  async function extras(config: McpConfig, request: EnsureRequest): Promise<Omit<WireEnsuredInstance, 'instance'>> {
+  async function extras(
+    config: McpConfig,
+    request: EnsureRequest,
+    epoch: number,
+  ): Promise<Omit<WireEnsuredInstance, 'instance'>> {
     const { include_auth_state: wantsState = false, include_session_token: wantsToken = false } = request
     if (!wantsState && !wantsToken) return {}
     const states = await accounts.ensureForConfig(config, request.user_identifier)
-    const tokenRequest = { config, userIdentifier: request.user_identifier, accounts: states }
+    const tokenRequest = { config, userIdentifier: request.user_identifier, accounts: states, epoch }
     const token =
       wantsToken && sessionTokens.isReady(states)
         ? await sessionTokens.issue({ ...tokenRequest, expiry: request.session_token_expiry })
         : undefined
     return {
-      ...(wantsState && { auth_state: { connections: await authStates(states, { includeLinks: false }) } }),
+      ...(wantsState && { auth_state: { connections: await authStates(states) } }),
       ...(token && { session_token: toWire.sessionToken(token) }),
       discover_result: discoverResult(),
     }
@@ -65,6 +118,16 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
 
   function describe(instance: McpInstance, config: McpConfig) {
     return toWire.instance(instance, config, instances.url(instance))
+  }
+
+  /** Leaves out those whose config went between the two reads. */
+  async function describeAll(page: readonly McpInstance[]) {
+    const ids = [...new Set(page.map(({ configId }) => configId))]
+    const found = new Map(await Promise.all(ids.map(async (id) => [id, await configs.get(id)] as const)))
+    return page.flatMap((instance) => {
+      const config = found.get(instance.configId)
+      return config === undefined ? [] : describe(instance, config)
+    })
   }
 
   async function find(id: string): Promise<{ instance: McpInstance; config: McpConfig }> {

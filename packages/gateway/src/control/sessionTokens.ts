@@ -15,6 +15,8 @@ export interface SessionTokenRequest {
   /** A protobuf duration such as `3600s`. Default: one hour. */
   readonly expiry?: string | undefined
   readonly tools?: readonly string[] | undefined
+  /** What `Revocations.epoch` was when the request began: if the user is revoked meanwhile, the token is good for nothing. */
+  readonly epoch: number
 }
 
 const MIN_SECONDS = 60
@@ -28,7 +30,7 @@ export function createSessionTokens({ keys, configs }: SessionTokensOptions) {
 
     /** Throws GatewayError `precondition`, which names what is not ACTIVE, or `invalid_request` for the expiry. */
     async issue(request: SessionTokenRequest): Promise<{ token: Secret; expiresAt: Date }> {
-      const { config, userIdentifier, accounts, expiry, tools } = request
+      const { config, userIdentifier, accounts, expiry, tools, epoch } = request
       refuseInactive(accounts)
       const claims = {
         userIdentifier,
@@ -36,6 +38,7 @@ export function createSessionTokens({ keys, configs }: SessionTokensOptions) {
         audience: configs.mcpServerUrl(config),
         connectedAccountIds: accounts.map(({ account }) => account.id),
         tools,
+        epoch,
       }
       return await keys.signSessionToken(claims, seconds(expiry))
     },

@@ -1,12 +1,11 @@
-import {
-  STATUS_EVENT_TYPE,
-  type WireConfig,
-  type WireConnectionAuthState,
-  type WireInstance,
-  type WireSessionToken,
-  type WireStatusEvent,
+import type {
+  WireConfig,
+  WireConnectedAccount,
+  WireConnectionAuthState,
+  WireInstance,
+  WireSessionToken,
 } from '@latchkey/core/wire'
-import type { AccountEvent, Connection, McpConfig, McpInstance } from '../domain.ts'
+import type { ConnectedAccount, Connection, McpConfig, McpInstance } from '../domain.ts'
 import type { Secret } from '../secret.ts'
 import type { AccountOfConnection, Configs, Registry } from '../services.ts'
 
@@ -53,28 +52,26 @@ export function createToWire({ registry, configs }: ToWireOptions) {
       }
     },
 
-    sessionToken({ token, expiresAt }: { token: Secret; expiresAt: Date }): WireSessionToken {
-      return { token: token.reveal(), expires_at: expiresAt.toISOString() }
+    /** Nothing of an account whose connection is not configured any more. */
+    account(account: ConnectedAccount): WireConnectedAccount | [] {
+      const connection = registry.connection(account.connectionId)
+      if (connection === undefined) return []
+      return {
+        id: account.id,
+        identifier: account.userIdentifier,
+        connection_id: connection.id,
+        connection_name: connection.name,
+        connector: connection.name,
+        provider: connection.provider,
+        authorization_type: connection.auth.type,
+        status: account.status,
+        created_at: account.createdAt.toISOString(),
+        updated_at: account.updatedAt.toISOString(),
+      }
     },
 
-    statusEvent(event: AccountEvent, connection: Connection): WireStatusEvent {
-      return {
-        spec_version: '1',
-        id: event.id,
-        type: STATUS_EVENT_TYPE,
-        occurred_at: event.occurredAt.toISOString(),
-        object: 'connected_account',
-        data: {
-          id: event.accountId,
-          identifier: event.userIdentifier,
-          connection_id: connection.id,
-          connection_name: connection.name,
-          provider: connection.provider,
-          authorization_type: connection.auth.type,
-          status: event.status,
-          old_status: event.oldStatus,
-        },
-      }
+    sessionToken({ token, expiresAt }: { token: Secret; expiresAt: Date }): WireSessionToken {
+      return { token: token.reveal(), expires_at: expiresAt.toISOString() }
     },
   }
 

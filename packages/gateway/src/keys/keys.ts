@@ -25,6 +25,8 @@ const sessionPayloadSchema = z.object({
   mcp_cfg: z.string(),
   ca_ids: z.array(z.string()),
   tools: z.array(z.string()).optional(),
+  // A token of the version before had none: it is as good as one that was made before any revocation.
+  epoch: z.int().nonnegative().default(0),
 })
 
 /** Everything that is signed or derived, from one ring of signing keys. */
@@ -52,9 +54,10 @@ export function createKeys(ring: KeyRing, { publicUrl, clock }: KeysOptions): Ke
       return (await tokens.verify(token, accessTokens))?.sub
     },
 
-    async signSessionToken({ userIdentifier, configId, audience, connectedAccountIds, tools }, expirySeconds) {
+    async signSessionToken({ userIdentifier, configId, audience, connectedAccountIds, tools, epoch }, expirySeconds) {
       const expiresAt = (Math.floor(clock() / 1_000) + expirySeconds) * 1_000
-      const claims = { sub: userIdentifier, mcp_cfg: configId, ca_ids: connectedAccountIds, ...(tools && { tools }) }
+      const ids = { sub: userIdentifier, mcp_cfg: configId, ca_ids: connectedAccountIds }
+      const claims = { ...ids, epoch, ...(tools && { tools }) }
       const token = await tokens.sign({ type: SESSION_TOKEN_TYPE, audience }, claims, expiresAt)
       return { token: new Secret(token), expiresAt: new Date(expiresAt) }
     },
@@ -69,6 +72,7 @@ export function createKeys(ring: KeyRing, { publicUrl, clock }: KeysOptions): Ke
           audience: claims.aud,
           connectedAccountIds: claims.ca_ids,
           tools: claims.tools,
+          epoch: claims.epoch,
         }
       )
     },

@@ -32,12 +32,23 @@ const fileSchema = z.object({ encryption: z.string(), signing: z.string() })
  * @throws GatewayError `configuration` if a ring is missing or malformed, or the file is open to others.
  */
 export async function loadKeyRings(options: LoadKeyRingsOptions): Promise<KeyRings> {
-  const encryption = given(options.encryptionKeys, 'LATCHKEY_ENCRYPTION_KEYS')
-  const signing = given(options.signingKeys, 'LATCHKEY_SIGNING_KEYS')
+  const { encryption, signing } = givenRings(options)
   if (encryption !== undefined && signing !== undefined) return { encryption, signing }
   if (!options.isLoopback) throw missing(encryption === undefined, signing === undefined)
   const made = options.directory === undefined ? makeRings() : await keptRings(options.directory)
   return { encryption: encryption ?? made.encryption, signing: signing ?? made.signing }
+}
+
+/**
+ * The rings that the configuration gives, of which either may be missing.
+ *
+ * @throws GatewayError `configuration` if one is malformed.
+ */
+export function givenRings({ encryptionKeys, signingKeys }: Pick<LoadKeyRingsOptions, 'encryptionKeys' | 'signingKeys'>) {
+  return {
+    encryption: given(encryptionKeys, 'LATCHKEY_ENCRYPTION_KEYS'),
+    signing: given(signingKeys, 'LATCHKEY_SIGNING_KEYS'),
+  }
 }
 
 function given(keys: Secret | undefined, name: string): KeyRing | undefined {
@@ -48,7 +59,7 @@ function missing(encryption: boolean, signing: boolean): GatewayError {
   const names = [encryption && 'LATCHKEY_ENCRYPTION_KEYS', signing && 'LATCHKEY_SIGNING_KEYS'].filter(Boolean)
   return new GatewayError(
     'configuration',
-    `${names.join(' and ')} must be set when the public URL is not a loopback address ` +
+    `${names.join(' and ')} must be set when the public URL is not a loopback address or the database is Postgres ` +
       '(or encryptionKeys and signingKeys in the configuration). Make a key with: ' +
       `node -p "'k1:' + crypto.randomBytes(32).toString('base64url')"`,
   )

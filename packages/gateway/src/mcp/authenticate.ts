@@ -1,5 +1,5 @@
 import type { McpConfig } from '../domain.ts'
-import type { Configs, Instances, Keys } from '../services.ts'
+import type { Configs, Instances, Keys, Revocations } from '../services.ts'
 import type { SessionTokens } from './sessionTokens.ts'
 
 /** Whose endpoint this request is for, and what narrows it. Found anew on every request. */
@@ -20,6 +20,7 @@ export interface AuthenticateDeps {
   readonly sessionTokens: SessionTokens
   readonly instances: Instances
   readonly configs: Configs
+  readonly revocations: Revocations
 }
 
 const URL_SECRET_PREFIX = 'lkurl_'
@@ -50,7 +51,7 @@ async function byUrlSecret({ keys, instances, configs }: AuthenticateDeps, secre
 
 /** The token is verified before the database is asked, so a URL without one tells nothing about which configs exist. */
 async function bySessionToken(
-  { sessionTokens, configs }: AuthenticateDeps,
+  { sessionTokens, configs, revocations }: AuthenticateDeps,
   configId: string,
   authorization: string | null,
 ): Promise<Authentication> {
@@ -60,6 +61,7 @@ async function bySessionToken(
   if (claims === undefined || claims.configId !== configId) return 'invalid_token'
   const config = await configs.get(configId)
   if (config === undefined) return 'unknown_url'
+  if ((await revocations.epoch(claims.userIdentifier, configId)) !== claims.epoch) return 'invalid_token'
   return {
     config,
     userIdentifier: claims.userIdentifier,

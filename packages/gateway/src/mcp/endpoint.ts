@@ -11,6 +11,7 @@ import type {
   Keys,
   McpEndpoint,
   RequestLog,
+  Revocations,
   Vault,
 } from '../services.ts'
 import {
@@ -60,6 +61,7 @@ export interface McpEndpointDeps {
   readonly instances: Instances
   readonly configs: Configs
   readonly accounts: Accounts
+  readonly revocations: Revocations
   readonly credentials: Credentials
   readonly events: EventLog
   readonly changes: Changes
@@ -89,7 +91,7 @@ const LIST_OF_METHOD: ReadonlyMap<string, ListKind> = new Map(
 export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const { keys, vault, credentials, events, changes, fetch, clock, listTimeoutMs } = deps
   const fresh = createFreshReads(deps)
-  const { instances, configs, accounts } = fresh
+  const { instances, configs, accounts, revocations } = fresh
   const {
     serverInfo = { name: 'latchkey', version: '0.0.0' },
     maxBodyBytes = MAX_BODY_BYTES,
@@ -102,7 +104,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const states = createRequestStates({ vault, clock })
   const asked = createAskedRequests(vault)
   const logLevels = new LRUCache<string, string>({ max: MAX_LOG_LEVELS })
-  const authenticateDeps = { keys, instances, configs, sessionTokens: createSessionTokens(keys, clock) }
+  const authenticateDeps = { keys, instances, configs, revocations, sessionTokens: createSessionTokens(keys, clock) }
 
   async function serve(request: Request, principal: Principal, log: RequestLog): Promise<Response> {
     if (mediaType(request.headers.get('content-type')) !== JSON_TYPE) {

@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import type { Change, McpConfig } from '../domain.ts'
-import type { Accounts, Changes, Configs, EventLog, Instances } from '../services.ts'
+import type { Accounts, Changes, Configs, EventLog, Instances, Revocations } from '../services.ts'
 
 export interface FreshReadsDeps {
   readonly instances: Instances
   readonly configs: Configs
   readonly accounts: Accounts
+  readonly revocations: Revocations
   readonly events: Pick<EventLog, 'subscribe'>
   readonly changes: Pick<Changes, 'subscribe'>
 }
@@ -19,21 +20,26 @@ const MAX_ENTRIES = 10_000
  * within a second. What is not true any more is dropped when it is told. Every key names its owner. The second is one of
  * the monotonic clock: setting the system's clock back must not make a memory last (security T72).
  */
-export function createFreshReads({ instances, configs, accounts, events, changes }: FreshReadsDeps) {
+export function createFreshReads({ instances, configs, accounts, revocations, events, changes }: FreshReadsDeps) {
   const options = { max: MAX_ENTRIES, ttl: FRESH_MS, perf: performance }
   const knownInstances = new LRUCache<string, ReturnType<Instances['get']>>(options)
   const knownConfigs = new LRUCache<string, ReturnType<Configs['get']>>(options)
   const knownAccounts = new LRUCache<string, Map<McpConfig, ReturnType<Accounts['ensureForConfig']>>>(options)
 
+  const knownEpochs = new LRUCache<string, Map<string, Promise<number>>>(options)
+
   function drop({ kind, subject }: Change): void {
     if (kind === 'config') knownConfigs.delete(subject)
     else if (kind === 'instance') knownInstances.delete(subject)
-    else dropUser(subject)
+    if (kind === 'user') dropUser(subject)
+    // Nobody notes whose tokens end with an instance or a config.
+    else knownEpochs.clear()
   }
 
   /** Nobody notes whose instances these are: forgetting all of them costs each of them one read by its key. */
   function dropUser(userIdentifier: string): void {
     knownAccounts.delete(userIdentifier)
+    knownEpochs.delete(userIdentifier)
     knownInstances.clear()
   }
 
@@ -52,6 +58,13 @@ export function createFreshReads({ instances, configs, accounts, events, changes
         if (ofUser === undefined) knownAccounts.set(userIdentifier, (ofUser = new Map()))
         // By the object and not by its id: a config that was read anew may have other connections.
         return remember(ofUser, config, () => accounts.ensureForConfig(config, userIdentifier))
+      },
+    },
+    revocations: {
+      epoch(userIdentifier: string, configId = '') {
+        let ofUser = knownEpochs.get(userIdentifier)
+        if (ofUser === undefined) knownEpochs.set(userIdentifier, (ofUser = new Map()))
+        return remember(ofUser, configId, () => revocations.epoch(userIdentifier, configId))
       },
     },
     close: () => unsubscribers.forEach((unsubscribe) => unsubscribe()),

@@ -6,6 +6,7 @@ import { completeAuthorization } from './complete.ts'
 import type { OAuthContext } from './context.ts'
 import { createDiscovery } from './discovery.ts'
 import { refreshGrant } from './refresh.ts'
+import { revokeGrant } from './revoke.ts'
 import { createRegistrar } from './registrar.ts'
 
 export interface OAuthOptions {
@@ -45,6 +46,7 @@ export function createOAuth({
     begin: (connection) => beginAuthorization(context, parts, connection),
     complete: (connection, attempt, callbackUrl) =>
       completeAuthorization(context, parts, connection, attempt, callbackUrl),
-    refresh: (connection, credential) => refreshGrant(context, parts, connection, credential),
+    refresh: (connection, credential, watch) => refreshGrant(context, parts, connection, credential, watch),
+    revoke: (connection, credential) => revokeGrant(context, parts, connection, credential),
   }
 }

@@ -1,11 +1,11 @@
 import * as oauth from 'oauth4webapi'
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import type { GuardedFetchInit, RefreshWatch } from '../services.ts'
 import { clientFor } from './client.ts'
 import type { OAuthContext } from './context.ts'
 import type { Discovery } from './discovery.ts'
 import { classifyFailure } from './protocolError.ts'
-import { protocolRequest } from './protocolRequest.ts'
 import type { Registrar } from './registrar.ts'
 import { type OAuthCredential, toCredential } from './tokens.ts'
 
@@ -14,15 +14,24 @@ interface Parts {
   readonly registrar: Registrar
 }
 
+/**
+ * How long a server may take to renew a grant, in milliseconds. Longer than any other request of the flow: giving up
+ * before an answer that would have come costs the grant where refresh tokens work once (security T64).
+ */
+const REFRESH_DEADLINE_MS = 60_000
+/** Answers of a proxy that does not know what became of the request. */
+const NO_ANSWER = new Set([502, 504])
+
 /** One refresh request to the server that made the grant. Whoever calls sees to it that there is one at a time. */
 export async function refreshGrant(
   context: OAuthContext,
   parts: Parts,
   connection: Connection,
   credential: OAuthCredential,
+  watch?: RefreshWatch,
 ): Promise<OAuthCredential> {
   try {
-    return await requestTokens(context, parts, connection, credential)
+    return await requestTokens(context, parts, connection, credential, watch)
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'consent_required') throw error
     // Whatever else it was, it may pass: the grant is kept (security T66).
@@ -38,6 +47,7 @@ async function requestTokens(
   { discovery, registrar }: Parts,
   connection: Connection,
   credential: OAuthCredential,
+  watch: RefreshWatch | undefined,
 ): Promise<OAuthCredential> {
   const { refreshToken, resource } = credential
   if (refreshToken === undefined) throw consentRequired(connection)
@@ -46,7 +56,7 @@ async function requestTokens(
   if (client.client_id !== credential.clientId) throw consentRequired(connection)
   try {
     const response = await oauth.refreshTokenGrantRequest(server, client, authentication, refreshToken, {
-      ...protocolRequest(context),
+      ...patientRequest(context, watch),
       additionalParameters: { resource },
     })
     const tokens = await oauth.processRefreshTokenResponse(server, client, response)
@@ -58,6 +68,22 @@ async function requestTokens(
     const clientIsGone = refusedAs === 'invalid_client' && dynamic
     if (clientIsGone) await registrar.forget(server.issuer, client.client_id)
     throw clientIsGone || refusedAs === 'invalid_grant' ? consentRequired(connection) : error
+  }
+}
+
+function patientRequest({ fetch, allowLoopback }: OAuthContext, watch: RefreshWatch | undefined) {
+  return {
+    [oauth.allowInsecureRequests]: allowLoopback,
+    [oauth.customFetch]: async (url: string, init: GuardedFetchInit) => {
+      await watch?.beforeRequest()
+      const response = await fetch(url, {
+        ...init,
+        headersTimeoutMs: REFRESH_DEADLINE_MS,
+        signal: AbortSignal.timeout(REFRESH_DEADLINE_MS),
+      })
+      if (!response.ok && !NO_ANSWER.has(response.status)) watch?.onRefusal()
+      return response
+    },
   }
 }
 

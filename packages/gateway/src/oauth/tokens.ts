@@ -1,4 +1,4 @@
-import type * as oauth from 'oauth4webapi'
+import * as oauth from 'oauth4webapi'
 import type { Connection, Credential } from '../domain.ts'
 import { failureOf } from './protocolError.ts'
 
@@ -11,6 +11,7 @@ export function toCredential(
   grant: Pick<OAuthCredential, 'issuer' | 'clientId' | 'resource'> & Partial<OAuthCredential>,
   now: number,
 ): OAuthCredential {
+  const subject = oauth.getValidatedIdTokenClaims(tokens)?.sub ?? grant.subject
   if (tokens.token_type !== 'bearer') throw failureOf(connection, { kind: 'invalid' }, 'when asked for a token')
   return {
     type: 'oauth2',
@@ -21,5 +22,6 @@ export function toCredential(
     issuer: grant.issuer,
     clientId: grant.clientId,
     resource: grant.resource,
+    ...(subject !== undefined && { subject }),
   }
 }

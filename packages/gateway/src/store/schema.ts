@@ -11,6 +11,7 @@ export interface Schema {
   auth_links: AuthLinksTable
   auth_flows: AuthFlowsTable
   pending_verifications: PendingVerificationsTable
+  pending_revocations: PendingRevocationsTable
   oauth_clients: OauthClientsTable
   events: EventsTable
   settings: SettingsTable
@@ -96,6 +97,15 @@ export interface PendingVerificationsTable {
   previous_status: AccountStatus
   sealed_credential: Uint8Array
   expires_at: number
+}
+
+export interface PendingRevocationsTable {
+  id: string
+  user_identifier: string
+  account_id: string
+  connection_id: string
+  sealed_credential: Uint8Array
+  due_at: number
 }
 
 export interface OauthClientsTable {

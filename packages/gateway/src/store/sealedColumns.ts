@@ -40,6 +40,7 @@ export const sealedColumns: readonly SealedColumn[] = [
     key: ['request_hash'],
     user: 'user_identifier',
   },
+  { table: 'pending_revocations', column: 'sealed_credential', key: ['id'], user: 'user_identifier' },
   {
     table: 'auth_flows',
     column: 'sealed_attempt',

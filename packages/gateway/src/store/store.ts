@@ -40,7 +40,9 @@ export interface Store {
   readonly sealed: SealedStore
   readonly changes: ChangeStore
   readonly revocations: RevocationStore
+  readonly pendingRevocations: PendingRevocationStore
   readonly webhooks: WebhookStore
+  readonly idempotency: IdempotencyStore
   /**
    * All or nothing. Within `work` use only the store that it is given: the outer one waits for the transaction to end,
    * and would wait for ever. Transactions that write do not interleave.
@@ -61,7 +63,13 @@ export interface Store {
    * `exclusively` within a transaction or another `exclusively`.
    */
   exclusively<T>(key: string, work: (store: Store) => Promise<T>): Promise<T>
-  /** Forgets links and flows that expired before this time. */
+  readonly locks: LockStore
+  /**
+   * Calls back whenever another process may have appended to `events` or `changes`: a wake-up, which says nothing and may
+   * be lost, so read on from time to time anyway. Gives what ends it. On SQLite nobody is told.
+   */
+  listen(onWakeUp: () => void): () => Promise<void>
+  /** Forgets links and flows that expired before this time, and the answers to requests that were made before it. */
   forgetExpired(before: Date): Promise<void>
   /**
    * Takes what was deleted or replaced before out of the files, as far as the database can do that by itself. It may
@@ -83,7 +91,7 @@ export interface ConfigStore {
   insert(config: McpConfig): Promise<boolean>
   /** Replaces the description and the mappings. False if there is no such config. */
   update(id: string, change: ConfigChange): Promise<boolean>
-  /** By name; at most `limit`. */
+  /** By name; see {@link PlaceQuery}. */
   list(query: ConfigQuery): Promise<readonly McpConfig[]>
   count(query: ConfigFilter): Promise<number>
   /** With everything below it: its instances. False if there is no such config. */
@@ -106,9 +114,16 @@ export interface ConfigFilter {
   readonly connectionIds?: readonly string[] | undefined
 }
 
-export interface ConfigQuery extends ConfigFilter {
-  /** Names after this one only. */
-  readonly afterName?: string | undefined
+/** By the name. */
+export interface ConfigQuery extends ConfigFilter, PlaceQuery {}
+
+/** Which part of a list: its beginning, what follows a key, or the last entries before one. Always in order. */
+export interface PlaceQuery {
+  /** Keys after this one only. */
+  readonly after?: string | undefined
+  /** Keys before this one only. */
+  readonly before?: string | undefined
+  /** At most so many. */
   readonly limit: number
 }
 
@@ -117,13 +132,15 @@ export interface InstanceStore {
   find(configId: string, userIdentifier: string): Promise<McpInstance | undefined>
   /** Keeps this one, unless the user has one of this config already; gives the one that is kept. */
   ensure(instance: McpInstance): Promise<McpInstance>
-  /** By id; at most `limit`. */
+  /** By id; see {@link PlaceQuery}. */
   list(query: InstanceQuery): Promise<readonly McpInstance[]>
   count(query: InstanceFilter): Promise<number>
   /** False if there is none, or the user has an instance of the new config already. */
   update(key: InstanceKey, change: InstanceChange): Promise<boolean>
   /** Compare-and-set on the URL's version, which is raised by one. */
   rotateUrl(key: InstanceKey, urlVersion: number, urlKeyId: string, at: Date): Promise<boolean>
+  /** Those whose URL this key derived; at most `limit`. */
+  listByUrlKey(urlKeyId: string, limit: number): Promise<readonly McpInstance[]>
   /** Notes when instances were used. Never moves the time back. */
   touch(ids: readonly string[], at: Date): Promise<void>
   delete(key: InstanceKey): Promise<boolean>
@@ -151,11 +168,8 @@ export interface InstanceFilter {
   readonly search?: string | undefined
 }
 
-export interface InstanceQuery extends InstanceFilter {
-  /** Ids after this one only. */
-  readonly afterId?: string | undefined
-  readonly limit: number
-}
+/** By the id. */
+export interface InstanceQuery extends InstanceFilter, PlaceQuery {}
 
 /** An account, and whether a credential lies sealed beside it. */
 export interface StoredAccount extends ConnectedAccount {
@@ -172,7 +186,7 @@ export interface AccountStore {
   setStatus(key: AccountKey, status: AccountStatus, at: Date): Promise<boolean>
   /** Compare-and-set on the generation, which is raised by one. False if the row is not of this generation any more. */
   setCredential(key: AccountKey, change: CredentialChange): Promise<boolean>
-  /** By id; at most `limit`. */
+  /** By id; see {@link PlaceQuery}. */
   list(query: AccountQuery): Promise<readonly StoredAccount[]>
   count(query: AccountFilter): Promise<number>
   /** With everything below it: its links and flows. Compare-and-set on the generation. */
@@ -180,17 +194,15 @@ export interface AccountStore {
 }
 
 export interface AccountFilter {
+  readonly id?: string | undefined
   readonly connectionIds?: readonly string[] | undefined
   /** Exactly. */
   readonly userIdentifier?: string | undefined
   readonly status?: AccountStatus | undefined
 }
 
-export interface AccountQuery extends AccountFilter {
-  /** Ids after this one only. */
-  readonly afterId?: string | undefined
-  readonly limit: number
-}
+/** By the id. */
+export interface AccountQuery extends AccountFilter, PlaceQuery {}
 
 export interface AccountKey {
   readonly id: string
@@ -220,12 +232,27 @@ export interface RefreshStore {
   begin(key: AccountKey, at: Date): Promise<boolean>
   /** Counts a failure. Unless it is in doubt whether the server renewed the grant, that is the outcome of what was begun. */
   fail(key: AccountKey, failure: { at: Date; inDoubt: boolean }): Promise<void>
-  /** Accounts whose refresh was begun and has no outcome yet, the oldest first. */
+  /**
+   * Accounts whose refresh was begun and has no outcome yet: first those that nobody has tried again, then those for
+   * which that is the longest time ago. Without those that have failed ten times.
+   */
   inDoubt(limit: number): Promise<readonly AccountInDoubt[]>
 }
 
 export interface AccountInDoubt extends AccountKey {
   readonly connectionId: string
+}
+
+/** Locks that need no transaction: however long one is held, it takes up no connection and holds up no other key. */
+export interface LockStore {
+  /**
+   * At most one `work` of a key at a time, in all processes of the database. The key is let go when `work` ends, when it
+   * fails, and when the process that runs it dies. If the connection to the database is lost, so is the key: what is
+   * written under it needs a fence of its own, such as a generation.
+   */
+  hold<T>(key: string, work: () => Promise<T>): Promise<T>
+  /** Like `hold`, but gives undefined at once, and does nothing, while somebody else holds the key. */
+  holdIfFree<T>(key: string, work: () => Promise<T>): Promise<T | undefined>
 }
 
 /** A link that a user opens to connect an account. The token itself is never kept. */
@@ -251,6 +278,8 @@ export interface LinkStore {
   findByTokenHash(tokenHash: string): Promise<AuthLink | undefined>
   /** True exactly once, and only before it expires. */
   consume(id: string, at: Date): Promise<boolean>
+  /** How many of a user's links could still be used. */
+  countOpen(userIdentifier: string, at: Date): Promise<number>
 }
 
 /** One attempt to authorize at a provider, from the redirect to the callback. */
@@ -415,6 +444,8 @@ export interface DeliveryQuery {
   readonly status?: WebhookDeliveryStatus | undefined
   /** Events before this place in the log only. */
   readonly beforeSequence?: number | undefined
+  /** Events after this place only, and of those the oldest. */
+  readonly afterSequence?: number | undefined
   readonly limit: number
 }
 
@@ -440,6 +471,47 @@ export interface RevocationStore {
   epoch(userIdentifier: string, configId: string): Promise<number>
   /** Raises the epoch: of one config's tokens, or, without one, of all of this user's. */
   raise(userIdentifier: string, configId: string | undefined, at: Date): Promise<void>
+}
+
+/** A credential whose account is gone, while its authorization server does not know that yet. */
+export interface PendingRevocation {
+  readonly id: string
+  readonly userIdentifier: string
+  /** Of the account that is gone. */
+  readonly accountId: string
+  readonly connectionId: string
+  readonly sealedCredential: Uint8Array
+  /** When somebody tells the server. While somebody does: when the next one tries if that one was killed. */
+  readonly dueAt: Date
+}
+
+export interface PendingRevocationStore {
+  insert(pending: PendingRevocation): Promise<void>
+  ofUser(userIdentifier: string): Promise<readonly PendingRevocation[]>
+  /** What is due at this time, the oldest first; at most `limit`. */
+  due(at: Date, limit: number): Promise<readonly PendingRevocation[]>
+  /** Compare-and-set on the time when it is due: true for one of those who ask. */
+  postpone(pending: Pick<PendingRevocation, 'id' | 'userIdentifier' | 'dueAt'>, until: Date): Promise<boolean>
+  delete(pending: Pick<PendingRevocation, 'id' | 'userIdentifier'>): Promise<boolean>
+}
+
+/** Requests that may be sent again, by a hash of what they are known by. */
+export interface IdempotencyStore {
+  /**
+   * Takes a key, or one whose claim was abandoned: made before that time, and never saved. Otherwise gives the sealed
+   * answer that the key has, or says that somebody works on it.
+   */
+  claim(claim: IdempotencyClaim & { at: Date; abandonedBefore: Date }): Promise<Uint8Array | 'claimed' | 'in_progress'>
+  /** Keeps the answer. False if the claim has passed to somebody else. */
+  save(claim: IdempotencyClaim, sealedAnswer: Uint8Array): Promise<boolean>
+  /** Gives the key up, unless it has an answer. */
+  release(claim: IdempotencyClaim): Promise<void>
+}
+
+export interface IdempotencyClaim {
+  readonly keyHash: string
+  /** Random: whose claim it is. */
+  readonly claim: string
 }
 
 /** Small values about the store itself, such as the vault's canaries. */

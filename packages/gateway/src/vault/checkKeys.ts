@@ -2,74 +2,57 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../errors.ts'
 import { deriveKey } from '../keys/deriveKey.ts'
 import type { KeyRing } from '../keys/keyRing.ts'
-import type { Clock, Vault } from '../services.ts'
+import type { Clock } from '../services.ts'
 import type { RingKey, RingKeyStore, RingName } from '../store/store.ts'
+import { createVault } from './vault.ts'
 
 const CANARY = 'latchkey'
 
 export interface CheckKeysOptions {
   readonly ringKeys: RingKeyStore
+  readonly ring: RingName
   readonly keys: KeyRing
   readonly clock: Clock
 }
 
 /**
- * Refuses to start with other encryption keys than those that the database was sealed with. Each key leaves a sealed
- * canary in the store when it is first the current one; until a key is retired, the ring must have it and open that.
+ * Refuses to start with other keys than those that the database was used with. Each key leaves a proof in the store when
+ * it is first the current one: the encryption keys a sealed canary, the signing keys a fingerprint. Until a key is
+ * retired, the ring must have it, and be right about it. Without an encryption key credentials would be lost; without a
+ * signing key URLs and tokens would die, and nobody be told.
  *
  * @throws GatewayError `configuration`
  */
-export async function checkEncryptionKeys(options: CheckKeysOptions & { readonly vault: Vault }): Promise<void> {
-  const { vault } = options
-  await checkRing({
-    ...options,
-    ring: 'encryption',
-    prove: (keyId) => vault.seal(CANARY, canaryContext(keyId)),
-    isProven: ({ keyId, proof }) => opensCanary(vault, keyId, proof),
-    isNeeded: ({ retiredAt }) => retiredAt === undefined,
-  })
-}
-
-/**
- * Refuses to start with another signing key under the id of one that was used before: every URL and token that it made
- * would be dead, and nobody told. A key that is gone altogether is no mistake: that is how its URLs and tokens are ended.
- *
- * @throws GatewayError `configuration`
- */
-export async function checkSigningKeys(options: CheckKeysOptions): Promise<void> {
-  const { keys } = options
-  await checkRing({
-    ...options,
-    ring: 'signing',
-    prove: (keyId) => fingerprint(keys, keyId),
-    isProven: ({ keyId, proof }) => {
-      const own = fingerprint(keys, keyId)
-      return own.length === proof.length && timingSafeEqual(own, proof)
-    },
-    isNeeded: ({ keyId }) => keys.keys.has(keyId),
-  })
-}
-
-interface CheckRing extends CheckKeysOptions {
-  readonly ring: RingName
-  readonly prove: (keyId: string) => Uint8Array
-  readonly isProven: (key: RingKey) => boolean
-  readonly isNeeded: (key: RingKey) => boolean
-}
-
-async function checkRing({ ringKeys, ring, keys, clock, prove, isProven, isNeeded }: CheckRing): Promise<void> {
+export async function checkKeys({ ringKeys, ring, keys, clock }: CheckKeysOptions): Promise<void> {
   const keyId = keys.currentId
-  const known = await ringKeys.list(ring)
-  for (const key of known) {
-    if (isNeeded(key) && !isProven(key)) throw wrongKey(key)
-    if (key.keyId === keyId && key.retiredAt !== undefined) throw retiredKey(key, key.retiredAt)
+  for (const key of await ringKeys.list(ring)) {
+    if (key.retiredAt === undefined && !isProven(ring, keys, key)) throw wrongKey(ring, key.keyId)
+    if (key.retiredAt !== undefined && key.keyId === keyId) throw retiredKey(ring, keyId, key.retiredAt)
   }
-  // Only now: a canary of a key that was set by mistake would keep the right keys out.
+  // Only now: a proof of a key that was set by mistake would keep the right keys out.
   const at = new Date(clock())
-  await ringKeys.insert({ ring, keyId, proof: prove(keyId), wrappedKey: undefined, currentFrom: at, seenAt: at })
+  const proof = proofOf(ring, keys)
+  await ringKeys.insert({ ring, keyId, proof, wrappedKey: undefined, currentFrom: at, seenAt: at })
   await ringKeys.see({ ring, keyId }, at)
   const kept = (await ringKeys.list(ring)).find((key) => key.keyId === keyId)
-  if (kept === undefined || !isProven(kept)) throw wrongKey({ ring, keyId })
+  if (kept === undefined || !isProven(ring, keys, kept)) throw wrongKey(ring, keyId)
+}
+
+/** What shows later that the ring's current key is still the same. It shows nothing of the key. */
+export function proofOf(ring: RingName, keys: KeyRing): Uint8Array {
+  const { currentId } = keys
+  if (ring === 'encryption') return createVault(keys).seal(CANARY, canaryContext(currentId))
+  const key = keys.keys.get(currentId)
+  if (key === undefined) throw new RangeError(`The key ${currentId} is not in the ring`)
+  return fingerprint(key)
+}
+
+function isProven(ring: RingName, keys: KeyRing, { keyId, proof }: RingKey): boolean {
+  if (ring === 'encryption') return opensCanary(keys, keyId, proof)
+  const key = keys.keys.get(keyId)
+  if (key === undefined) return false
+  const own = fingerprint(key)
+  return own.length === proof.length && timingSafeEqual(own, proof)
 }
 
 /** Where the first version kept it. */
@@ -77,18 +60,15 @@ function canaryContext(keyId: string): readonly string[] {
   return ['settings', `vault_canary/${keyId}`]
 }
 
-function opensCanary(vault: Vault, keyId: string, proof: Uint8Array): boolean {
+function opensCanary(keys: KeyRing, keyId: string, proof: Uint8Array): boolean {
   try {
-    return vault.open(proof, canaryContext(keyId)) === CANARY
+    return createVault(keys).open(proof, canaryContext(keyId)) === CANARY
   } catch {
     return false
   }
 }
 
-/** Says nothing about the key to who does not have it. */
-function fingerprint({ keys }: KeyRing, keyId: string): Uint8Array {
-  const key = keys.get(keyId)
-  if (key === undefined) throw new RangeError(`The key ${keyId} is not in the ring`)
+function fingerprint(key: Uint8Array): Uint8Array {
   return createHmac('sha256', deriveKey(key, 'fingerprint v1')).update(CANARY).digest()
 }
 
@@ -97,17 +77,23 @@ const VARIABLES: Record<RingName, string> = {
   signing: 'LATCHKEY_SIGNING_KEYS',
 }
 
-function wrongKey({ ring, keyId }: Pick<RingKey, 'ring' | 'keyId'>): GatewayError {
-  const what =
-    ring === 'encryption'
-      ? `The database holds credentials that were sealed with the encryption key "${keyId}", and ${VARIABLES[ring]} does ` +
-        'not have that key, or has another one under that name. Put it back, after the current one if it is an old one.'
-      : `${VARIABLES[ring]} has another key under the name "${keyId}" than this database was used with, so that no URL ` +
-        'or token of that key would be good any more. Put the right one back, or give the new key a new name.'
-  return new GatewayError('configuration', what)
+function wrongKey(ring: RingName, keyId: string): GatewayError {
+  const what = {
+    encryption: `The database holds credentials that were sealed with the encryption key "${keyId}"`,
+    signing: `The database was used with the signing key "${keyId}", and URLs and tokens that it made may be in use`,
+  }[ring]
+  const instead = {
+    encryption: '',
+    signing: ` To end all that it made, retire it first: latchkey keys retire ${keyId}.`,
+  }[ring]
+  return new GatewayError(
+    'configuration',
+    `${what}, and ${VARIABLES[ring]} does not have that key, or has another one under that name. ` +
+      `Put it back, after the current one if it is an old one.${instead}`,
+  )
 }
 
-function retiredKey({ ring, keyId }: RingKey, retiredAt: Date): GatewayError {
+function retiredKey(ring: RingName, keyId: string, retiredAt: Date): GatewayError {
   return new GatewayError(
     'configuration',
     `The key "${keyId}", the first in ${VARIABLES[ring]}, was replaced and given up on ${retiredAt.toISOString()}. ` +

@@ -10,8 +10,8 @@ export interface UpkeepOptions {
   readonly keys: KeyRing
   readonly clock: Clock
   readonly log: LogSink
-  /** Learns of keys that were made meanwhile. Default: there are none. */
-  readonly reload?: () => Promise<void>
+  /** Learns of keys that were made meanwhile. */
+  readonly reload: () => Promise<void>
 }
 
 /** At most this part of the time goes into looking for values of old keys. */
@@ -27,8 +27,9 @@ export function startUpkeep({ ringKeys, reencryption, keys, clock, log, reload }
   let underWay: Promise<void> | undefined
 
   async function tick(): Promise<void> {
-    await reload?.()
+    // First, so that no key is given up because its gateway did not reach the key management service.
     await ringKeys.see({ ring: 'encryption', keyId: keys.currentId }, new Date(clock()))
+    await reload()
     if (performance.now() < nextPassAt || (await reencryption.oldKeys()).length === 0) return
     const startedAt = performance.now()
     const { rewrapped, unreadable, retired } = await reencryption.run(stopping.signal)

@@ -24,7 +24,7 @@ describe('loadConfigFile', () => {
 
   it('reads JSON, with the database beside the file', async () => {
     const parsed = await load('latchkey.json', JSON.stringify(CONFIG))
-    expect(parsed.databasePath).toBe(join(folder, 'data', 'latchkey.db'))
+    expect(parsed.database).toEqual({ kind: 'sqlite', path: join(folder, 'data', 'latchkey.db') })
   })
 
   it('reads the default export of a TypeScript module', async () => {

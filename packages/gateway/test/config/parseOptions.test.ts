@@ -30,7 +30,7 @@ describe('parseOptions', () => {
     const parsed = parseOptions(GOOD, { environment, directory: '/srv/latchkey' })
     expect(parsed).toMatchObject({
       isLoopback: true,
-      databasePath: '/srv/latchkey/latchkey.db',
+      database: { kind: 'sqlite', path: '/srv/latchkey/latchkey.db' },
       clients: [{ clientId: 'app', displayName: 'app' }],
       connections: [
         { name: 'mail', displayName: 'mail', provider: 'acme-mail', auth: { type: 'oauth2', scopes: ['a'] } },
@@ -74,7 +74,7 @@ describe('parseOptions', () => {
         },
       },
     )
-    expect(parsed.databasePath).toBe(':memory:')
+    expect(parsed.database).toEqual({ kind: 'sqlite', path: ':memory:' })
     expect(parsed.configs[0]?.mappings[0]?.tools).toEqual(['read_mail'])
     expect(parsed.encryptionKeys?.reveal()).toBe('mine')
     expect(parsed.signingKeys?.reveal()).toBe('theirs')
@@ -139,7 +139,7 @@ describe('parseOptions', () => {
   it.each(['http://localhost:1', 'http://127.0.0.1:1', 'http://127.8.8.8:1', 'http://[::1]:1', 'https://l.example'])(
     'takes the public URL %s',
     (publicUrl) => {
-      expect(problems({ ...GOOD, publicUrl })).toEqual([])
+      expect(problems({ ...GOOD, publicUrl, userVerification: 'off' })).toEqual([])
     },
   )
 
@@ -172,7 +172,8 @@ describe('parseOptions', () => {
       /^clients\[1\]\.clientId: repeats "app"$/,
     ],
     ['no client', { clients: [] }, /^clients: is empty/],
-    ['another database', { database: 'postgres://x' }, /^database: must be "sqlite:PATH"/],
+    ['another database', { database: 'mysql://x' }, /^database: must be "sqlite:PATH"/],
+    ['a database URL that is none', { database: 'postgres://u:canary@h:port/x' }, /^database: must be "sqlite:PATH"/],
     ['a log that is no function', { log: 'console' }, /^log: must be a function$/],
     [
       'a secret without a client',

@@ -157,7 +157,7 @@ describe('the access token', () => {
 
   it('is not one of its own session tokens', async () => {
     const claims = { userIdentifier: 'app', configId: 'c', audience: 'https://latchkey.example/api', tools: undefined }
-    const { token } = await rooms.keys.signSessionToken({ ...claims, connectedAccountIds: [] }, 60)
+    const { token } = await rooms.keys.signSessionToken({ ...claims, connectedAccountIds: [], epoch: 0 }, 60)
     accessToken = token.reveal()
     expect((await get('/api/v1/mcp/configs')).status).toBe(401)
   })

@@ -71,6 +71,8 @@ describe('GET /api/v1/events', () => {
       id: expect.stringMatching(/^evt_/),
       type: STATUS_EVENT_TYPE,
       occurred_at: '2026-07-28T10:00:00.000Z',
+      environment_id: 'latchkey.example',
+      sequence: Number(message?.id),
       object: 'connected_account',
       data: {
         id: account.id,

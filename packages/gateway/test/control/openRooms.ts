@@ -2,9 +2,11 @@ import { Hono } from 'hono'
 import { createAccounts } from '../../src/accounts/accounts.ts'
 import { createCommit } from '../../src/accounts/commit.ts'
 import { createInstances } from '../../src/accounts/instances.ts'
+import { createRevocations } from '../../src/accounts/revocations.ts'
 import type { GatewayOptions } from '../../src/config/gatewayOptions.ts'
 import { parseOptions } from '../../src/config/parseOptions.ts'
 import { createRegistry } from '../../src/config/registry.ts'
+import { verifyUrlProblem } from '../../src/config/verifyUrls.ts'
 import { createConfigs } from '../../src/control/configs.ts'
 import { createControl } from '../../src/control/control.ts'
 import type { Credential } from '../../src/domain.ts'
@@ -15,6 +17,7 @@ import { createKeys } from '../../src/keys/keys.ts'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
+import { createWebhooks } from '../../src/webhooks/webhooks.ts'
 import { aRing } from '../keys/ring.ts'
 
 export const START = Date.parse('2026-07-28T10:00:00.000Z')
@@ -22,6 +25,7 @@ export const CLIENT_SECRET = 'canary-client-secret'
 
 export const OPTIONS = {
   publicUrl: 'https://latchkey.example',
+  userVerification: 'off',
   database: 'sqlite::memory:',
   clients: [
     { clientId: 'app', clientSecret: CLIENT_SECRET },
@@ -45,7 +49,9 @@ export const API_KEY: Credential = { type: 'api_key', key: 'canary-api-key', ori
 export async function openRooms(options: GatewayOptions = OPTIONS, existing?: Store) {
   let now = START
   const clock = () => now
-  const { publicUrl, clients, connections, configs: definitions } = parseOptions(options, { environment: {} })
+  const parsed = parseOptions(options, { environment: {} })
+  const { publicUrl, clients, connections, configs: definitions } = parsed
+  const revoked: Credential[] = []
   const store = existing ?? (await openSqliteStore(':memory:'))
   const registry = await createRegistry({ connections, configs: definitions, store, clock })
   const keys = createKeys(aRing(['k1', 1]), { publicUrl, clock })
@@ -53,18 +59,37 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const events = createEventLog(store)
   const changes = createChanges()
   const commit = createCommit({ store, publish: events.publish, announce: changes.announce })
-  const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock })
+  const accounts = createAccounts({
+    store,
+    vault,
+    registry,
+    commit,
+    publicUrl,
+    clock,
+    verifyUrl: parsed.userVerification?.url,
+    revoke: async (_connection, credential) => void revoked.push(credential),
+  })
+  const revocations = createRevocations({ store })
   const instances = createInstances({ store, keys, publicUrl, clock })
-  const configs = createConfigs({ store, publicUrl, clock })
+  const configs = createConfigs({ store, commit, publicUrl, clock })
   const closing = new AbortController()
+  const webhooks = createWebhooks({ store, vault, clock, checkUrl: (url) => new URL(url), wake: () => undefined })
   const control = createControl({
+    publicUrl,
+    verifyUrlProblem: (url) => verifyUrlProblem(url, parsed),
     clients,
+    store,
+    vault,
+    commit,
+    clock,
     keys,
     registry,
     configs,
     instances,
     accounts,
+    revocations,
     events,
+    webhooks,
     discoverResult: () => ({ supportedVersions: ['2026-07-28'] }),
     signal: closing.signal,
     keepAliveMs: 20,
@@ -84,9 +109,12 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     keys,
     vault,
     events,
+    webhooks,
     accounts,
     instances,
     configs,
+    /** What was given back upstream. */
+    revoked,
     /** Opens a link and consents, as the connect page would. */
     connect,
     accountOf: async (configName: string, userIdentifier: string, connectionName: string) => {

@@ -4,7 +4,8 @@ import { createCredentials } from '../../src/accounts/credentials.ts'
 import type { Connection, Credential } from '../../src/domain.ts'
 import { GatewayError } from '../../src/errors.ts'
 import type { OpenedCredential } from '../../src/services.ts'
-import { createMemoryAccounts } from '../oauth/support/memoryAccounts.ts'
+import { createLocalLocks } from '../../src/store/localLocks.ts'
+import { createMemoryAccounts, type MemoryAccounts } from '../oauth/support/memoryAccounts.ts'
 import { connectionTo, createTestClock } from '../oauth/support/parts.ts'
 import { startWorld } from '../oauth/support/world.ts'
 
@@ -12,6 +13,8 @@ type OAuthCredential = Credential & { type: 'oauth2' }
 
 const HOUR = 3_600_000
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+const stored = ({ refreshes }: MemoryAccounts) => ({ refreshes, locks: createLocalLocks() })
 
 async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
   return promise.then(
@@ -24,7 +27,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
 async function startConnected() {
   const world = await startWorld()
   await consentAs('anna', world.newLink().url)
-  const credentials = createCredentials(world)
+  const credentials = createCredentials({ ...world, ...stored(world.accounts) })
   const account = () => world.accounts.account(world.accountId)
   const headers = () => credentials.headersFor(world.connection, account())
   const refusal = (refused: OpenedCredential) => credentials.afterRefusal(world.connection, account(), refused)
@@ -64,7 +67,7 @@ async function startScripted(
       return refresh(given)
     },
   }
-  const credentials = createCredentials({ accounts, oauth, clock })
+  const credentials = createCredentials({ accounts, ...stored(accounts), oauth, clock })
   const account = () => accounts.account(accountId)
   const headers = () => credentials.headersFor(connection, account())
   const refusal = (refused: OpenedCredential) => credentials.afterRefusal(connection, account(), refused)
@@ -244,7 +247,7 @@ describe('createCredentials', () => {
       const accountId = accounts.add(connection)
       const link = await accounts.findLink(accounts.link(accountId))
       await accounts.activate(link?.id ?? '', { type: 'api_key', key: 'k-1', origin: 'https://mail.example' })
-      const credentials = createCredentials({ accounts, clock, oauth: { refresh: unavailable } })
+      const credentials = createCredentials({ accounts, ...stored(accounts), clock, oauth: { refresh: unavailable } })
       const moved = { ...connection, mcpServerUrl: 'https://evil.example/mcp' }
       expect(await codeOf(credentials.headersFor(moved, accounts.account(accountId)))).toBe('consent_required')
       expect(accounts.account(accountId).status).toBe('EXPIRED')
@@ -261,7 +264,7 @@ describe('createCredentials', () => {
       const accountId = accounts.add(connection)
       const link = await accounts.findLink(accounts.link(accountId))
       await accounts.activate(link?.id ?? '', { type: 'api_key', key: 'k-1', origin: 'https://mail.example' })
-      const credentials = createCredentials({ accounts, clock, oauth: { refresh: unavailable } })
+      const credentials = createCredentials({ accounts, ...stored(accounts), clock, oauth: { refresh: unavailable } })
       const opened = await credentials.headersFor(connection, accounts.account(accountId))
       expect(opened).toEqual({ generation: 1, headers: { 'x-api-key': 'Key k-1' } })
       expect(await codeOf(credentials.afterRefusal(connection, accounts.account(accountId), opened))).toBe(

@@ -23,6 +23,7 @@ const CLAIMS = {
   audience: AUDIENCE,
   connectedAccountIds: ['ca_1', 'ca_2'],
   tools: ['search_mail'],
+  epoch: 3,
 }
 
 const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url')
@@ -99,6 +100,7 @@ describe('signSessionToken', () => {
       mcp_cfg: 'cfg_1',
       ca_ids: ['ca_1', 'ca_2'],
       tools: ['search_mail'],
+      epoch: 3,
       iat: Math.floor(NOW / 1_000),
       exp: Math.floor(NOW / 1_000) + 3_600,
       jti: expect.stringMatching(/^[0-9a-f-]{36}$/),

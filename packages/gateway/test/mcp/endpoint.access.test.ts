@@ -45,6 +45,9 @@ describe('createMcpEndpoint', () => {
     const rotated = world.url('rotated')
     world.rotateUrl('rotated')
     await using other = await createWorld({ connections: { mail: upstream.url } })
+    const revoked = world.url('revoked')
+    expect((await list(revoked)).status).toBe(200)
+    world.revoke('revoked')
     const foreign = other.url('stranger').replace(other.origin, world.origin)
     other.deleteConfig()
     const urls = {
@@ -52,6 +55,7 @@ describe('createMcpEndpoint', () => {
       'made up': `${world.origin}/mcp/lkurl_${'A'.repeat(90)}`,
       'changed by one character': `${good.slice(0, -1)}${good.endsWith('A') ? 'B' : 'A'}`,
       rotated,
+      'of a user who was revoked': revoked,
       'of an instance that is not there': foreign,
     }
     const answers = await Promise.all(Object.values(urls).map(async (url) => snapshot(await list(url))))
@@ -64,8 +68,12 @@ describe('createMcpEndpoint', () => {
   it('gives the same bytes for every token that does not work, whether the config exists or not', async () => {
     const token = await world.token('ada')
     const expired = await world.token('ada')
+    const revoked = await world.token('revoked')
+    expect((await list(world.staticUrl(), { authorization: `Bearer ${revoked}` })).status).toBe(200)
+    world.revoke('revoked')
     const attempts: [string, string | undefined][] = [
       [world.staticUrl(), undefined],
+      [world.staticUrl(), `Bearer ${revoked}`],
       [world.staticUrl(), 'Basic abc'],
       [world.staticUrl(), 'Bearer nonsense'],
       [world.staticUrl(), `Bearer ${token.slice(0, -2)}`],

@@ -34,6 +34,7 @@ function createWorld() {
     instances: { get: async (id: string) => (reads.push(id), instance(id)) },
     configs: { get: async (id: string) => (reads.push(id), CONFIG) },
     accounts: { ensureForConfig: async (_config: McpConfig, user: string) => (reads.push(user), []) },
+    revocations: { epoch: async (user: string, configId: string) => (reads.push(`${user} ${configId}`), 0) },
     events: { subscribe: listeners.subscribe },
     changes,
   }
@@ -43,6 +44,7 @@ function createWorld() {
     await fresh.instances.get('ins_1')
     await fresh.configs.get('cfg_1')
     await fresh.accounts.ensureForConfig(CONFIG, 'anna')
+    await fresh.revocations.epoch('anna', 'cfg_1')
     return reads.splice(0)
   }
   let sequence = 0
@@ -68,16 +70,16 @@ function createWorld() {
 describe('createFreshReads', () => {
   it('asks the store once for what is asked again at once', async () => {
     const { readAll } = createWorld()
-    expect(await readAll()).toEqual(['ins_1', 'cfg_1', 'anna'])
+    expect(await readAll()).toEqual(['ins_1', 'cfg_1', 'anna', 'anna cfg_1'])
     expect(await readAll()).toEqual([])
   })
 
   it.each([
-    ['config', 'cfg_1', ['cfg_1']],
-    ['instance', 'ins_1', ['ins_1']],
-    ['user', 'anna', ['ins_1', 'anna']],
-    ['config', 'cfg_2', []],
-    ['instance', 'ins_2', []],
+    ['config', 'cfg_1', ['cfg_1', 'anna cfg_1']],
+    ['instance', 'ins_1', ['ins_1', 'anna cfg_1']],
+    ['user', 'anna', ['ins_1', 'anna', 'anna cfg_1']],
+    ['config', 'cfg_2', ['anna cfg_1']],
+    ['instance', 'ins_2', ['anna cfg_1']],
   ] as const)('forgets what a change of the %s %s is about', async (kind, subject, readAgain) => {
     const { readAll, change } = createWorld()
     await readAll()

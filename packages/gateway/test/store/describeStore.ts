@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AccountEvent, ConnectedAccount, McpConfig, McpInstance } from '../../src/domain.ts'
 import type { AuthFlow, Store } from '../../src/store/store.ts'
+import { describeExclusively } from './describeExclusively.ts'
+import { describePendingRevocations } from './describePendingRevocations.ts'
 import { describeSealed } from './describeSealed.ts'
 import { describeVerifications } from './describeVerifications.ts'
 import { describeFeed } from './describeFeed.ts'
@@ -38,7 +40,9 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describeWebhooks(() => store)
     describeFeed(() => store)
     describeVerifications(() => store)
+    describePendingRevocations(() => store)
     describeSealed(() => store)
+    describeExclusively(() => store)
 
     describe('connections', () => {
       it('gives the same id for a name, however often it is asked', async () => {
@@ -93,8 +97,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
       it('lists by name, a page at a time', async () => {
         for (const configName of ['c', 'a', 'b']) await store.configs.insert(aConfig(configName))
-        const names = async (afterName?: string) =>
-          (await store.configs.list({ afterName, limit: 2 })).map((config) => config.name)
+        const names = async (after?: string) =>
+          (await store.configs.list({ after, limit: 2 })).map((config) => config.name)
         expect(await names()).toEqual(['a', 'b'])
         expect(await names('b')).toEqual(['c'])
         expect(await store.configs.count({})).toBe(3)

@@ -15,19 +15,7 @@ export function describeWebhooks(store: () => Store): void {
       number = 0
     })
 
-    const webhooks = () => store().webhooks
-    const append = async (occurredAt = AT): Promise<AccountEvent> => {
-      number++
-      return await store().transaction(async (inner) => {
-        const event = await inner.events.append(anEvent(`evt_${number}`, occurredAt))
-        await inner.webhooks.enqueue(event, occurredAt)
-        return event
-      })
-    }
-    const claim = async (endpointId: string, now: Date, name = 'c', limit = 10) =>
-      await webhooks().claim({ endpointId, claim: name, now, until: new Date(now.getTime() + 60_000), limit })
-    const idsOf = (claimed: readonly { delivery: { eventId: string } }[]) =>
-      claimed.map(({ delivery }) => delivery.eventId)
+    const { webhooks, append, claim } = helpers(store, () => `evt_${++number}`)
 
     it('gives back what was put in, oldest first', async () => {
       const [b, a] = [anEndpoint('b', { createdAt: at(1) }), anEndpoint('a', { description: 'CRM', createdAt: AT })]
@@ -166,8 +154,10 @@ export function describeWebhooks(store: () => Store): void {
       const first = await webhooks().deliveries({ endpointId: 'a', limit: 2 })
       expect(first.map(({ eventId }) => eventId)).toEqual(['evt_4', 'evt_3'])
       await append()
-      const second = await webhooks().deliveries({ endpointId: 'a', limit: 9, beforeSequence: first[1]!.sequence })
+      const second = await webhooks().deliveries({ endpointId: 'a', limit: 9, beforeSequence: first[1]?.sequence })
       expect(second.map(({ eventId }) => eventId)).toEqual(['evt_2', 'evt_1'])
+      const back = await webhooks().deliveries({ endpointId: 'a', limit: 2, afterSequence: second[0]?.sequence })
+      expect(back.map(({ eventId }) => eventId)).toEqual(['evt_4', 'evt_3'])
       const failed = await webhooks().deliveries({ endpointId: 'a', limit: 9, status: 'failed' })
       expect(failed.map(({ eventId }) => eventId)).toEqual(['evt_1'])
     })
@@ -233,6 +223,22 @@ export function describeWebhooks(store: () => Store): void {
     })
   })
 }
+
+function helpers(store: () => Store, nextId: () => string) {
+  return {
+    webhooks: () => store().webhooks,
+    append: async (occurredAt = AT): Promise<AccountEvent> =>
+      await store().transaction(async (inner) => {
+        const event = await inner.events.append(anEvent(nextId(), occurredAt))
+        await inner.webhooks.enqueue(event, occurredAt)
+        return event
+      }),
+    claim: async (endpointId: string, now: Date, claim = 'c', limit = 10) =>
+      await store().webhooks.claim({ endpointId, claim, now, until: new Date(now.getTime() + 60_000), limit }),
+  }
+}
+
+const idsOf = (claimed: readonly { delivery: { eventId: string } }[]) => claimed.map(({ delivery }) => delivery.eventId)
 
 function anEndpoint(id: string, overrides: Partial<StoredWebhookEndpoint> = {}): StoredWebhookEndpoint {
   return {

@@ -6,5 +6,5 @@ export async function heldInFiles(folder: string, wanted: readonly Uint8Array[])
   const names = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = names.filter((entry) => entry.isFile()).map((entry) => readFile(join(entry.parentPath, entry.name)))
   const contents = await Promise.all(files)
-  return wanted.filter((bytes) => contents.some((content) => content.includes(bytes)))
+  return wanted.filter((bytes) => contents.some((content) => content.includes(Buffer.from(bytes))))
 }

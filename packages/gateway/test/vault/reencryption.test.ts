@@ -11,7 +11,7 @@ import { formatKeyRing, type KeyRing } from '../../src/keys/keyRing.ts'
 import { sealedColumns } from '../../src/store/sealedColumns.ts'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
-import { checkEncryptionKeys } from '../../src/vault/checkKeys.ts'
+import { checkKeys } from '../../src/vault/checkKeys.ts'
 import { createReencryption, QUIET_MS } from '../../src/vault/reencryption.ts'
 import { createVault } from '../../src/vault/vault.ts'
 import { aRing } from '../keys/ring.ts'
@@ -37,8 +37,7 @@ afterEach(async () => {
 
 const clock = () => now
 /** What a gateway does when it starts with these keys. */
-const start = (keys: KeyRing) =>
-  checkEncryptionKeys({ vault: createVault(keys), ringKeys: store.ringKeys, keys, clock })
+const start = (keys: KeyRing) => checkKeys({ ringKeys: store.ringKeys, ring: 'encryption', keys, clock })
 const reencryption = (keys: KeyRing) => createReencryption({ store, vault: createVault(keys), keys, clock, pauseMs: 0 })
 
 const context = (id: string, generation: number) => ['connected_accounts', id, String(generation)]
@@ -177,7 +176,7 @@ describe('createReencryption', () => {
     const run = createReencryption({ store, vault: createVault(BOTH), keys: BOTH, clock, pauseMs: 5 })
     const stopped = run.run(stopping.signal)
     stopping.abort()
-    await expect(stopped).rejects.toThrow()
+    await expect(stopped).rejects.toMatchObject({ name: 'AbortError' })
     const counts = await run.counts()
     expect(counts.reduce((sum, { values }) => sum + values, 0)).toBe(120)
     await run.run()
@@ -202,7 +201,7 @@ describe('createReencryption', () => {
     await addAccounts(3)
     const found = await store.accounts.readCredential(idOf(1))
     const sealed = Uint8Array.from(found!.sealed)
-    sealed[10]! ^= 1
+    sealed[10] = (sealed[10] ?? 0) ^ 1
     const key = { id: idOf(1), userIdentifier: 'user_1', generation: 1 }
     await store.accounts.setCredential(key, { sealed, status: 'ACTIVE', at: new Date(now) })
     now += QUIET_MS
@@ -260,12 +259,12 @@ async function keepWriting(load: { stopped: boolean; reads: number; writes: numb
 
 async function reencryptAndKill(afterMs: number): Promise<void> {
   const script = fileURLToPath(new URL('reencryptForever.ts', import.meta.url))
-  const child = spawn(process.execPath, [script, join(folder, 'latchkey.db'), formatKeyRing(BOTH)], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  const child = spawn(process.execPath, [script, join(folder, 'latchkey.db'), formatKeyRing(BOTH), String(now)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
   })
-  await once(child.stdout, 'data')
-  await delay(afterMs)
   const gone = once(child, 'exit')
+  await Promise.race([once(child.stdout, 'data'), gone])
+  await delay(afterMs)
   child.kill('SIGKILL')
   expect(await gone).toEqual([null, 'SIGKILL'])
 }

@@ -1,8 +1,19 @@
+import { accountPaths } from '../accountPaths.ts'
 import { configPaths } from '../configPaths.ts'
 import { eventPaths } from '../eventPaths.ts'
 import { gatewayPaths } from '../gatewayPaths.ts'
 import { instancePaths } from '../instancePaths.ts'
+import { verificationPaths } from '../verificationPaths.ts'
+import { webhookPaths } from '../webhookPaths.ts'
 import type { RouteDescription } from './describeRoute.ts'
 
 /** Every route of the control plane. A test compares this list with the routes that there are. */
-export const apiPaths: readonly RouteDescription[] = [...gatewayPaths, ...configPaths, ...instancePaths, ...eventPaths]
+export const apiPaths: readonly RouteDescription[] = [
+  ...gatewayPaths,
+  ...configPaths,
+  ...instancePaths,
+  ...accountPaths,
+  ...verificationPaths,
+  ...eventPaths,
+  ...webhookPaths,
+]

@@ -14,6 +14,7 @@ export async function ringKeys(db: Kysely<unknown>, types: ColumnTypes): Promise
     .addColumn('retired_at', 'bigint')
     .addPrimaryKeyConstraint('ring_keys_key', ['ring', 'key_id'])
     .execute()
+  await db.schema.createIndex('instances_url_key').on('instances').columns(['url_key_id', 'id']).execute()
   // The first version kept the canaries among the settings.
   await sql`
     insert into ring_keys (ring, key_id, proof, current_from, seen_at)

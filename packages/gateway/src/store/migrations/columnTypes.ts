@@ -1,4 +1,4 @@
-import type { ColumnDefinitionBuilder, Expression } from 'kysely'
+import type { ColumnDefinitionBuilder, Expression, RawBuilder } from 'kysely'
 
 /** Where the databases differ in what a column is called. */
 export interface ColumnTypes {
@@ -6,4 +6,6 @@ export interface ColumnTypes {
   /** A number that the database gives out, growing, never twice. */
   readonly sequence: Expression<unknown>
   readonly asSequence: (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder
+  /** What makes each insert into this table tell `Store.listen`; nothing where the database cannot. */
+  readonly wakeUpAfterInsert: (table: string) => readonly RawBuilder<unknown>[]
 }

@@ -5,9 +5,11 @@ import type { Schema } from '../schema.ts'
 import { initial } from './0001_initial.ts'
 import { revocations } from './0002_revocations.ts'
 import { verification } from './0003_verification.ts'
-import { refresh } from './0007_refresh.ts'
+import { replicas } from './0007_replicas.ts'
 import { ringKeys } from './0008_ring_keys.ts'
+import { pendingRevocations } from './0009_pending_revocations.ts'
 import { webhooks } from './0004_webhooks.ts'
+import { idempotency } from './0005_idempotency.ts'
 import type { ColumnTypes } from './columnTypes.ts'
 
 /** Brings the database to the layout of this version. Run again, it does nothing. */
@@ -29,8 +31,10 @@ function migrations(types: ColumnTypes): Record<string, Migration> {
     '0002_revocations': revocations,
     '0003_verification': verification,
     '0004_webhooks': webhooks,
-    '0007_refresh': refresh,
+    '0005_idempotency': idempotency,
+    '0007_replicas': replicas,
     '0008_ring_keys': ringKeys,
+    '0009_pending_revocations': pendingRevocations,
   }
   return Object.fromEntries(
     Object.entries(steps).map(([name, step]) => [name, { up: (db) => step(db as Kysely<unknown>, types) }]),

@@ -2,6 +2,7 @@ import { sql, type Expression, type ExpressionBuilder, type Kysely, type SqlBool
 import type { ConnectedAccount } from '../../domain.ts'
 import type { ConnectedAccountsTable, Schema } from '../schema.ts'
 import type { AccountFilter, AccountKey, AccountStore, StoredAccount } from '../store.ts'
+import { byPlace, inOrder } from './inOrder.ts'
 
 const COLUMNS = [
   'id',
@@ -68,16 +69,16 @@ export function createAccountStore(db: Kysely<Schema>): AccountStore {
         .executeTakeFirst()
       return result.numUpdatedRows === 1n
     },
-    async list({ afterId, limit, ...filter }) {
-      const rows = await db
-        .selectFrom('connected_accounts')
-        .select(COLUMNS)
-        .where((eb) => matches(eb, filter))
-        .$if(afterId !== undefined, (query) => query.where('id', '>', afterId!))
-        .orderBy('id')
-        .limit(limit)
-        .execute()
-      return rows.map(toAccount)
+    async list(query) {
+      const rows = await byPlace(
+        db
+          .selectFrom('connected_accounts')
+          .select(COLUMNS)
+          .where((eb) => matches(eb, query)),
+        'id',
+        query,
+      ).execute()
+      return inOrder(rows, query).map(toAccount)
     },
     async count(filter) {
       const row = await db
@@ -101,10 +102,13 @@ export function createAccountStore(db: Kysely<Schema>): AccountStore {
 
 function matches(
   eb: ExpressionBuilder<Schema, 'connected_accounts'>,
-  { connectionIds, userIdentifier, status }: AccountFilter,
+  { id, connectionIds, userIdentifier, status }: AccountFilter,
 ): Expression<SqlBool> {
   const conditions = []
-  if (connectionIds !== undefined) conditions.push(eb('connection_id', 'in', connectionIds))
+  if (connectionIds !== undefined) {
+    conditions.push(connectionIds.length === 0 ? eb.lit(false) : eb('connection_id', 'in', connectionIds))
+  }
+  if (id !== undefined) conditions.push(eb('id', '=', id))
   if (userIdentifier !== undefined) conditions.push(eb('user_identifier', '=', userIdentifier))
   if (status !== undefined) conditions.push(eb('status', '=', status))
   return eb.and(conditions)

@@ -2,6 +2,7 @@ import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool } from 
 import type { ConnectionToolMapping, McpConfig } from '../../domain.ts'
 import type { ConfigsTable, Schema } from '../schema.ts'
 import type { ConfigFilter, ConfigStore } from '../store.ts'
+import { byPlace, inOrder } from './inOrder.ts'
 import { escapeLike, likeLiteral, lowerEscaped } from './likeLiteral.ts'
 
 export function createConfigStore(db: Kysely<Schema>): ConfigStore {
@@ -34,16 +35,16 @@ export function createConfigStore(db: Kysely<Schema>): ConfigStore {
         .executeTakeFirst()
       return result.numUpdatedRows === 1n
     },
-    async list({ afterName, limit, ...filter }) {
-      const rows = await db
-        .selectFrom('configs')
-        .selectAll()
-        .where((eb) => matches(eb, filter))
-        .$if(afterName !== undefined, (query) => query.where('name', '>', afterName!))
-        .orderBy('name')
-        .limit(limit)
-        .execute()
-      return rows.map(toConfig)
+    async list(query) {
+      const rows = await byPlace(
+        db
+          .selectFrom('configs')
+          .selectAll()
+          .where((eb) => matches(eb, query)),
+        'name',
+        query,
+      ).execute()
+      return inOrder(rows, query).map(toConfig)
     },
     async count(filter) {
       const row = await db

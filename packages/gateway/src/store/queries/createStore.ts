@@ -1,14 +1,16 @@
 import type { Kysely } from 'kysely'
 import type { Schema } from '../schema.ts'
-import type { Store } from '../store.ts'
+import type { LockStore, Store } from '../store.ts'
 import { createAccountStore } from './accounts.ts'
 import { createChangeStore } from './changes.ts'
 import { createConfigStore } from './configs.ts'
 import { createConnectionStore } from './connections.ts'
 import { createEventStore } from './events.ts'
 import { createFlowStore } from './flows.ts'
+import { createIdempotencyStore } from './idempotency.ts'
 import { createInstanceStore } from './instances.ts'
 import { createLinkStore } from './links.ts'
+import { createPendingRevocationStore } from './pendingRevocations.ts'
 import { createRefreshStore } from './refreshes.ts'
 import { createRegistrationStore } from './registrations.ts'
 import { createRevocationStore } from './revocations.ts'
@@ -25,6 +27,9 @@ export interface Engine {
    * its writes have to commit together with the end of the lock.
    */
   readonly exclusively: <T>(key: string, work: (inner: Exclusive | undefined) => Promise<T>) => Promise<T>
+  readonly locks: LockStore
+  /** See `Store.listen`. */
+  readonly listen: Store['listen']
   /** See `Store.scrub`. */
   readonly scrub: () => Promise<void>
   /** Ends what `exclusively` needs. The database itself is closed afterwards. */
@@ -46,6 +51,8 @@ export function createStore(db: Kysely<Schema>, engine: Engine): Store {
     ...outside(db, (work) => db.transaction().execute(work)),
     exclusively: (key, work) =>
       engine.exclusively(key, (inner) => work(inner === undefined ? store : exclusive(inner))),
+    locks: engine.locks,
+    listen: engine.listen,
     scrub: engine.scrub,
     close: async () => {
       await engine.close()
@@ -58,17 +65,31 @@ export function createStore(db: Kysely<Schema>, engine: Engine): Store {
 function exclusive({ db, begin }: Exclusive): Store {
   return {
     ...outside(db, begin),
+    ...OUTER_ONLY,
     exclusively: () => Promise.reject(new Error('Nothing is exclusive within what is exclusive')),
     scrub: () => Promise.reject(new Error('What is exclusive cannot scrub the store')),
     close: () => Promise.reject(new Error('What is exclusive cannot close the store')),
   }
 }
 
+/** What has nothing to do with a transaction, and would wait for its end. */
+const OUTER_ONLY = {
+  locks: { hold: refuseWithin, holdIfFree: refuseWithin },
+  listen: () => refuseWithin,
+}
+
+function refuseWithin(): Promise<never> {
+  return Promise.reject(new Error('Not within a transaction: use the outer store'))
+}
+
 /**
  * Not within a transaction. A place in a log is given out within one nevertheless: transactions commit one after the
  * other, so that whoever asks for what came after a place never misses one that was given out but not committed.
  */
-function outside(db: Kysely<Schema>, begin: Begin): Omit<Store, 'exclusively' | 'scrub' | 'close'> {
+function outside(
+  db: Kysely<Schema>,
+  begin: Begin,
+): Omit<Store, keyof typeof OUTER_ONLY | 'exclusively' | 'scrub' | 'close'> {
   const { events, changes, ...others } = rooms(db)
   return {
     ...others,
@@ -86,6 +107,7 @@ function within(transaction: Kysely<Schema>): Store {
     transaction: (work) => work(store),
     // A transaction that writes is alone, in all processes: see `Store.transaction`.
     lockUser: () => Promise.resolve(),
+    ...OUTER_ONLY,
     exclusively: () => Promise.reject(new Error('Nothing is exclusive within a transaction')),
     forgetExpired: (before) => forgetExpired(transaction, before),
     scrub: () => Promise.reject(new Error('A transaction cannot scrub the store')),
@@ -111,11 +133,14 @@ function rooms(db: Kysely<Schema>) {
     sealed: createSealedStore(db),
     changes: createChangeStore(db),
     revocations: createRevocationStore(db),
+    pendingRevocations: createPendingRevocationStore(db),
     webhooks: createWebhookStore(db),
+    idempotency: createIdempotencyStore(db),
   }
 }
 
 async function forgetExpired(db: Kysely<Schema>, before: Date): Promise<void> {
   await db.deleteFrom('auth_flows').where('expires_at', '<', before.getTime()).execute()
   await db.deleteFrom('auth_links').where('expires_at', '<', before.getTime()).execute()
+  await db.deleteFrom('idempotency_keys').where('claimed_at', '<', before.getTime()).execute()
 }

@@ -2,6 +2,7 @@ import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool } from 
 import type { McpInstance } from '../../domain.ts'
 import type { InstancesTable, Schema } from '../schema.ts'
 import type { InstanceFilter, InstanceStore } from '../store.ts'
+import { byPlace, inOrder } from './inOrder.ts'
 import { likeLiteral, lowerEscaped } from './likeLiteral.ts'
 
 export function createInstanceStore(db: Kysely<Schema>): InstanceStore {
@@ -29,16 +30,16 @@ export function createInstanceStore(db: Kysely<Schema>): InstanceStore {
       const kept = await find(instance.configId, instance.userIdentifier)
       return kept ?? instance
     },
-    async list({ afterId, limit, ...filter }) {
-      const rows = await db
-        .selectFrom('instances')
-        .selectAll()
-        .where((eb) => matches(eb, filter))
-        .$if(afterId !== undefined, (query) => query.where('id', '>', afterId!))
-        .orderBy('id')
-        .limit(limit)
-        .execute()
-      return rows.map(toInstance)
+    async list(query) {
+      const rows = await byPlace(
+        db
+          .selectFrom('instances')
+          .selectAll()
+          .where((eb) => matches(eb, query)),
+        'id',
+        query,
+      ).execute()
+      return inOrder(rows, query).map(toInstance)
     },
     async count(filter) {
       const row = await db
@@ -68,6 +69,16 @@ export function createInstanceStore(db: Kysely<Schema>): InstanceStore {
         .where('url_version', '=', urlVersion)
         .executeTakeFirst()
       return result.numUpdatedRows === 1n
+    },
+    async listByUrlKey(urlKeyId, limit) {
+      const rows = await db
+        .selectFrom('instances')
+        .selectAll()
+        .where('url_key_id', '=', urlKeyId)
+        .orderBy('id')
+        .limit(limit)
+        .execute()
+      return rows.map(toInstance)
     },
     async touch(ids, at) {
       if (ids.length === 0) return

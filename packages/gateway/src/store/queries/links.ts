@@ -38,6 +38,17 @@ export function createLinkStore(db: Kysely<Schema>): LinkStore {
         .executeTakeFirst()
       return result.numUpdatedRows === 1n
     },
+    async countOpen(userIdentifier, at) {
+      const row = await db
+        .selectFrom('auth_links')
+        .innerJoin('connected_accounts', 'connected_accounts.id', 'auth_links.account_id')
+        .select((eb) => eb.fn.countAll().as('count'))
+        .where('connected_accounts.user_identifier', '=', userIdentifier)
+        .where('auth_links.used_at', 'is', null)
+        .where('auth_links.expires_at', '>', at.getTime())
+        .executeTakeFirstOrThrow()
+      return Number(row.count)
+    },
   }
 }
 

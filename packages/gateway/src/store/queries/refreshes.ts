@@ -1,6 +1,9 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import type { Schema } from '../schema.ts'
 import type { AccountKey, RefreshStore } from '../store.ts'
+
+/** By then no authorization server forgives any more; the next call of the user tries again. */
+const GIVE_UP_AFTER = 10
 
 export function createRefreshStore(db: Kysely<Schema>): RefreshStore {
   return {
@@ -34,6 +37,8 @@ export function createRefreshStore(db: Kysely<Schema>): RefreshStore {
         .selectFrom('connected_accounts')
         .select(['id', 'connection_id', 'user_identifier', 'generation'])
         .where('refresh_started_at', 'is not', null)
+        .where('refresh_failures', '<', GIVE_UP_AFTER)
+        .orderBy((eb) => eb.fn.coalesce('refresh_failed_at', sql.lit(0)))
         .orderBy('refresh_started_at')
         .limit(limit)
         .execute()

@@ -150,17 +150,18 @@ type DeliveryLog = Pick<WebhookStore, 'deliveries' | 'delivery' | 'replay' | 're
 
 function deliveryLog(db: Kysely<Schema>): DeliveryLog {
   return {
-    async deliveries({ endpointId, status, beforeSequence, limit }) {
+    async deliveries({ endpointId, status, beforeSequence, afterSequence, limit }) {
       const rows = await db
         .selectFrom('webhook_deliveries')
         .select(COLUMNS)
         .where('endpoint_id', '=', endpointId)
         .$if(status !== undefined, (query) => query.where('status', '=', status!))
         .$if(beforeSequence !== undefined, (query) => query.where('event_sequence', '<', beforeSequence!))
-        .orderBy('event_sequence', 'desc')
+        .$if(afterSequence !== undefined, (query) => query.where('event_sequence', '>', afterSequence!))
+        .orderBy('event_sequence', afterSequence === undefined ? 'desc' : 'asc')
         .limit(limit)
         .execute()
-      return rows.map(toDelivery)
+      return (afterSequence === undefined ? rows : rows.toReversed()).map(toDelivery)
     },
     async delivery(endpointId, eventId) {
       const row = await db

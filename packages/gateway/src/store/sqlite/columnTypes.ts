@@ -6,4 +6,5 @@ export const columnTypes: ColumnTypes = {
   bytes: sql`blob`,
   sequence: sql`integer`,
   asSequence: (column) => column.primaryKey().autoIncrement(),
+  wakeUpAfterInsert: () => [],
 }

@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { createKeyedQueue } from '../keyedQueue.ts'
+import { createLocalLocks } from '../localLocks.ts'
 import type { Engine } from '../queries/createStore.ts'
 import type { Schema } from '../schema.ts'
 
@@ -8,6 +9,8 @@ export function createEngine(db: Kysely<Schema>): Engine {
   const queue = createKeyedQueue()
   return {
     exclusively: (key, work) => queue(key, () => work(undefined)),
+    locks: createLocalLocks(),
+    listen: () => () => Promise.resolve(),
     // `secure_delete` overwrites what is deleted in the database itself; until this, the log beside it has the old pages.
     scrub: async () => void (await sql`pragma wal_checkpoint(truncate)`.execute(db)),
     close: () => Promise.resolve(),

@@ -48,6 +48,8 @@ export interface World extends AsyncDisposable {
   ): Promise<string>
   account(user: string, connection: string): ConnectedAccount
   setStatus(user: string, connection: string, status: AccountStatus): void
+  /** Raises the user's epoch and removes the instance, as a revocation of the user does. */
+  revoke(user: string): void
   /** Raises the version, so that the old URL stops working. */
   rotateUrl(user: string): void
   deleteConfig(): void
@@ -106,6 +108,8 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
   const accounts: Accounts = {
     findLink: notItsBusiness,
     activate: notItsBusiness,
+    verifyUser: notItsBusiness,
+    discardUnverified: notItsBusiness,
     replaceCredential: notItsBusiness,
     readCredential: notItsBusiness,
     setStatus: notItsBusiness,
@@ -163,6 +167,7 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
     changes.announce({ sequence, kind, subject, occurredAt: new Date(clock.now) })
   }
 
+  const epochs = new Map<string, number>()
   const guardedFetch = createGuardedFetch({ allowLoopback: true })
   const endpoint = createMcpEndpoint({
     vault: createVault(aRing(['k1', 2])),
@@ -173,6 +178,7 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
     instances,
     events,
     changes,
+    revocations: { epoch: (user) => Promise.resolve(epochs.get(user) ?? 0) },
     fetch: fetch ?? guardedFetch,
     clock: () => clock.now,
     ...(listTimeoutMs === undefined ? {} : { listTimeoutMs }),
@@ -216,7 +222,8 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
       const all = [...byName.values()].map((connection) => accountOf(user, connection).id)
       const audience = configs.mcpServerUrl({ id: configId })
       const claims = { userIdentifier: user, configId, audience, connectedAccountIds: accountIds ?? all, tools }
-      return (await keys.signSessionToken(claims, 3600)).token.reveal()
+      const epoch = epochs.get(user) ?? 0
+      return (await keys.signSessionToken({ ...claims, epoch }, 3600)).token.reveal()
     },
     account: (user, connection) => accountOf(user, connectionNamed(connection)),
     setStatus: (user, connection, status) => changeStatus(accountOf(user, connectionNamed(connection)), status),
@@ -224,6 +231,11 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
       const instance = instanceOf(user)
       instancesById.set(instance.id, { ...instance, urlVersion: instance.urlVersion + 1 })
       tell('instance', instance.id)
+    },
+    revoke(user) {
+      epochs.set(user, (epochs.get(user) ?? 0) + 1)
+      instancesById.delete(instanceOf(user).id)
+      tell('user', user)
     },
     deleteConfig() {
       configExists = false

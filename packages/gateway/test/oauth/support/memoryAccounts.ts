@@ -2,10 +2,12 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { AccountStatus, ConnectedAccount, Connection, Credential } from '../../../src/domain.ts'
 import { GatewayError } from '../../../src/errors.ts'
 import type { Accounts, Clock, LinkState } from '../../../src/services.ts'
+import type { AccountKey, RefreshState, RefreshStore } from '../../../src/store/store.ts'
 
 type Parts = Pick<Accounts, 'findLink' | 'activate' | 'replaceCredential' | 'readCredential' | 'setStatus'>
 
 export interface MemoryAccounts extends Parts {
+  readonly refreshes: RefreshStore
   add(connection: Connection, userIdentifier?: string): string
   /** Mints a link for an account; gives its token. */
   link(accountId: string): string
@@ -19,7 +21,10 @@ interface Row {
   account: ConnectedAccount
   readonly connection: Connection
   credential: Credential | undefined
+  refresh: RefreshState
 }
+
+const NO_REFRESH: RefreshState = { startedAt: undefined, failedAt: undefined, failures: 0 }
 
 interface Link {
   readonly id: string
@@ -51,6 +56,7 @@ export function createMemoryAccounts(clock: Clock): MemoryAccounts {
       updatedAt: new Date(clock()),
     }
     kept.credential = change.credential ?? kept.credential
+    if (change.credential !== undefined) kept.refresh = NO_REFRESH
     return kept.account
   }
 
@@ -59,7 +65,28 @@ export function createMemoryAccounts(clock: Clock): MemoryAccounts {
     return expiresAt.getTime() <= clock() ? 'expired' : 'open'
   }
 
+  function refreshing({ id, generation }: AccountKey): Row | undefined {
+    const kept = row(id)
+    return kept.account.generation === generation && kept.account.status === 'ACTIVE' ? kept : undefined
+  }
+
   return {
+    refreshes: {
+      get: async (accountId) => row(accountId).refresh,
+      begin: async (key, at) => {
+        const kept = refreshing(key)
+        if (kept) kept.refresh = { ...kept.refresh, startedAt: at }
+        return kept !== undefined
+      },
+      fail: async (key, { at, inDoubt }) => {
+        const kept = refreshing(key)
+        if (!kept) return
+        const { startedAt, failures } = kept.refresh
+        kept.refresh = { startedAt: inDoubt ? startedAt : undefined, failedAt: at, failures: failures + 1 }
+      },
+      inDoubt: async () =>
+        [...rows.values()].filter(({ refresh }) => refresh.startedAt !== undefined).map(({ account }) => account),
+    },
     get activations() {
       return activations
     },
@@ -78,7 +105,7 @@ export function createMemoryAccounts(clock: Clock): MemoryAccounts {
         createdAt: now,
         updatedAt: now,
       }
-      rows.set(id, { account, connection, credential: undefined })
+      rows.set(id, { account, connection, credential: undefined, refresh: NO_REFRESH })
       return id
     },
     link(accountId) {

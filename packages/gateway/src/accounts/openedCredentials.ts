@@ -1,0 +1,71 @@
+import { LRUCache } from 'lru-cache'
+import type { ConnectedAccount, Connection, Credential } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import type { Accounts } from '../services.ts'
+
+/** A credential in the clear, and the account as it was when it was read. */
+export interface Opened {
+  readonly account: ConnectedAccount
+  readonly credential: Credential
+}
+
+export interface OpenedCredentials {
+  /** A generation is written once, so what was opened for it stays true; the status comes with the caller's account. */
+  readonly open: (connection: Connection, account: ConnectedAccount) => Promise<Opened>
+  readonly reopen: (connection: Connection, accountId: string) => Promise<Opened>
+  readonly remember: (opened: Opened) => Opened
+  /** Only the user can help. Unless somebody wrote a new credential meanwhile: then that one is good. */
+  readonly expire: (connection: Connection, account: ConnectedAccount) => Promise<Opened>
+}
+
+const MAX_REMEMBERED = 2000
+
+/** Opens credentials, and keeps the last ones open. All but `remember` throw GatewayError `consent_required`. */
+export function createOpenedCredentials(accounts: Pick<Accounts, 'readCredential' | 'setStatus'>): OpenedCredentials {
+  const opened = new LRUCache<string, Opened>({ max: MAX_REMEMBERED })
+
+  function remember(one: Opened): Opened {
+    opened.set(one.account.id, one)
+    return one
+  }
+
+  async function reopen(connection: Connection, accountId: string): Promise<Opened> {
+    const found = await accounts.readCredential(accountId)
+    if (!found || found.account.status !== 'ACTIVE') throw consentRequired(connection)
+    return belongsTo(connection, found.credential) ? remember(found) : expire(connection, found.account)
+  }
+
+  async function expire(connection: Connection, account: ConnectedAccount): Promise<Opened> {
+    opened.delete(account.id)
+    if (await accounts.setStatus(account, 'EXPIRED')) throw consentRequired(connection)
+    const current = await accounts.readCredential(account.id)
+    const isNewer = current?.account.status === 'ACTIVE' && current.account.generation > account.generation
+    if (!isNewer || !belongsTo(connection, current.credential)) throw consentRequired(connection)
+    return current
+  }
+
+  return {
+    open: async (connection, account) => {
+      const known = opened.get(account.id)
+      return known?.account.generation === account.generation ? known : reopen(connection, account.id)
+    },
+    reopen,
+    remember,
+    expire,
+  }
+}
+
+export function consentRequired(connection: Connection): GatewayError {
+  return new GatewayError('consent_required', `${connection.displayName} must be connected by its user.`)
+}
+
+export function isConsentRequired(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === 'consent_required'
+}
+
+/** A connection whose configuration changed since must not get what was meant for another server. */
+function belongsTo({ auth, mcpServerUrl }: Connection, credential: Credential): boolean {
+  if (credential.type !== auth.type) return false
+  const origin = credential.type === 'oauth2' ? URL.parse(credential.resource)?.origin : credential.origin
+  return origin === new URL(mcpServerUrl).origin
+}

@@ -1,0 +1,210 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { ConnectedAccount, Connection, Credential } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import { Secret } from '../secret.ts'
+import type { Accounts, AwaitingVerification, Clock, Registry, Vault } from '../services.ts'
+import type { AuthLink, PendingVerification, Store } from '../store/store.ts'
+import type { Commit, RecordEvent } from './commit.ts'
+import { openLinkState } from './linkTokens.ts'
+import { changedMeanwhile, type MakeActive } from './makeActive.ts'
+
+/** How often the gateway looks for credentials that nobody verified, in milliseconds. */
+export const DISCARD_UNVERIFIED_EVERY_MS = 30_000
+/** Together with one round of looking, and a slow one, less than the ten minutes that security T20 allows. */
+const VERIFICATION_LIFE_MS = 9 * 60_000
+const MOST_AT_ONCE = 100
+
+export interface VerificationOptions {
+  readonly store: Store
+  readonly vault: Vault
+  readonly registry: Registry
+  readonly commit: Commit
+  readonly clock: Clock
+  /** Where the app verifies its user, for links that were made without saying. Default: such links need no verifying. */
+  readonly verifyUrl?: string | undefined
+  /** Gives a grant back to the server that made it (RFC 7009), as well as that goes. */
+  readonly revoke?: ((connection: Connection, credential: Credential) => Promise<void>) | undefined
+}
+
+/** Credentials that wait until the app says that the person who consented is its user (security T20). */
+export interface Verification extends Pick<Accounts, 'verifyUser' | 'discardUnverified'> {
+  appliesTo(link: AuthLink): boolean
+  /** Within the transaction that uses the link up. */
+  begin(store: Store, record: RecordEvent, consent: Consent): Promise<AwaitingVerification>
+  /** The account as it is once what has expired is gone. */
+  settle(account: ConnectedAccount): Promise<void>
+}
+
+interface Consent {
+  readonly link: AuthLink
+  readonly account: ConnectedAccount
+  readonly credential: Credential
+}
+
+export function createVerification(options: VerificationOptions, makeActive: MakeActive): Verification {
+  const { store, vault, commit, clock } = options
+  const now = () => new Date(clock())
+
+  return {
+    appliesTo: (link) => (link.verifyUrl ?? options.verifyUrl) !== undefined,
+
+    async begin(inner, record, { link, account, credential }) {
+      const authRequestId = randomBytes(32).toString('base64url')
+      const pending = {
+        requestHash: hashOf(authRequestId),
+        accountId: account.id,
+        userIdentifier: account.userIdentifier,
+        clientId: link.clientId,
+        previousStatus: await previousStatus(inner, account),
+        expiresAt: new Date(clock() + VERIFICATION_LIFE_MS),
+      }
+      const sealedCredential = vault.seal(JSON.stringify(credential), contextOf(pending))
+      await inner.verifications.insert({ ...pending, sealedCredential })
+      await changeStatus(inner, record, account, 'PENDING_VERIFICATION', now())
+      const verifyAt = new URL(link.verifyUrl ?? options.verifyUrl ?? '')
+      verifyAt.searchParams.set('auth_request_id', authRequestId)
+      const state = openLinkState(vault, link)
+      if (state !== undefined) verifyAt.searchParams.set('state', state)
+      return { verifyAt: new Secret(verifyAt.href) }
+    },
+
+    async verifyUser({ authRequestId, userIdentifier, clientId }) {
+      const requestHash = hashOf(authRequestId)
+      const { verified, discarded } = await commit(async (inner, { record }) => {
+        const pending = await lock(inner, requestHash)
+        if (pending === undefined || !mayVerify(pending, clientId)) return { verified: undefined, discarded: [] }
+        const account = await inner.accounts.get(pending.accountId)
+        const isGood =
+          pending.userIdentifier === userIdentifier &&
+          pending.expiresAt.getTime() > clock() &&
+          account?.status === 'PENDING_VERIFICATION'
+        if (!isGood) return { verified: undefined, discarded: await discard(inner, record, pending) }
+        await inner.verifications.take(requestHash, pending.userIdentifier)
+        const credential = open(pending)
+        await makeActive(inner, record, account, credential)
+        return { verified: account, discarded: await takeOthers(inner, account, credential) }
+      })
+      await revokeAll(discarded)
+      if (verified !== undefined) return verified
+      throw new GatewayError(
+        'forbidden',
+        'This authorization cannot be verified. Have the user connect the account again.',
+      )
+    },
+
+    async discardUnverified() {
+      const expired = await store.verifications.expired(now(), MOST_AT_ONCE)
+      for (const { requestHash } of expired) await discardExpired(requestHash)
+      if (expired.length === MOST_AT_ONCE) await this.discardUnverified()
+    },
+
+    async settle({ id, userIdentifier }) {
+      const waiting = await store.verifications.ofAccount(id, userIdentifier)
+      for (const { requestHash, expiresAt } of waiting) {
+        if (expiresAt.getTime() <= clock()) await discardExpired(requestHash)
+      }
+    },
+  }
+
+  async function discardExpired(requestHash: string): Promise<void> {
+    const discarded = await commit(async (inner, { record }) => {
+      const pending = await lock(inner, requestHash)
+      return pending && pending.expiresAt.getTime() <= clock() ? await discard(inner, record, pending) : []
+    })
+    await revokeAll(discarded)
+  }
+
+  /** Reads it once more after the user is locked: then nobody else takes it. */
+  async function lock(inner: Store, requestHash: string): Promise<PendingVerification | undefined> {
+    const pending = await inner.verifications.find(requestHash)
+    if (pending === undefined) return undefined
+    await inner.lockUser(pending.userIdentifier)
+    return await inner.verifications.find(requestHash)
+  }
+
+  /** Removes the credential; the account is what it was, unless another consent waits. */
+  async function discard(inner: Store, record: RecordEvent, pending: PendingVerification) {
+    const { requestHash, accountId, userIdentifier } = pending
+    if (!(await inner.verifications.take(requestHash, userIdentifier))) return []
+    const account = await inner.accounts.get(accountId)
+    const others = await inner.verifications.ofAccount(accountId, userIdentifier)
+    if (account?.status === 'PENDING_VERIFICATION' && others.length === 0) {
+      await changeStatus(inner, record, account, pending.previousStatus, now())
+    }
+    return account === undefined ? [] : [{ connectionId: account.connectionId, credential: open(pending) }]
+  }
+
+  /** One consent was verified: no other may be any more. What belongs to the same person upstream is not given back. */
+  async function takeOthers(inner: Store, account: ConnectedAccount, credential: Credential) {
+    const discarded: Discarded[] = []
+    for (const other of await inner.verifications.ofAccount(account.id, account.userIdentifier)) {
+      await inner.verifications.take(other.requestHash, account.userIdentifier)
+      const superseded = open(other)
+      if (isSomebodyElses(superseded, credential)) {
+        discarded.push({ connectionId: account.connectionId, credential: superseded })
+      }
+    }
+    return discarded
+  }
+
+  function open(pending: PendingVerification): Credential {
+    return JSON.parse(vault.open(pending.sealedCredential, contextOf(pending)))
+  }
+
+  /** Nobody here can use it any more, whatever the server says to this. */
+  async function revokeAll(discarded: readonly Discarded[]): Promise<void> {
+    for (const { connectionId, credential } of discarded) {
+      const connection = options.registry.connection(connectionId)
+      if (connection !== undefined) await options.revoke?.(connection, credential).catch(() => {})
+    }
+  }
+}
+
+interface Discarded {
+  readonly connectionId: string
+  readonly credential: Credential
+}
+
+async function previousStatus(store: Store, account: ConnectedAccount) {
+  if (account.status !== 'PENDING_VERIFICATION') return account.status
+  const [first] = await store.verifications.ofAccount(account.id, account.userIdentifier)
+  return first?.previousStatus ?? 'PENDING_AUTH'
+}
+
+async function changeStatus(
+  store: Store,
+  record: RecordEvent,
+  account: ConnectedAccount,
+  status: ConnectedAccount['status'],
+  at: Date,
+): Promise<void> {
+  if (account.status === status) return
+  const { id, userIdentifier, generation } = account
+  if (!(await store.accounts.setStatus({ id, userIdentifier, generation }, status, at))) {
+    throw changedMeanwhile()
+  }
+  await record(account, status, at)
+}
+
+/** A link that the MCP endpoint gave out belongs to no client in particular. */
+function mayVerify({ clientId }: PendingVerification, asking: string): boolean {
+  return clientId === undefined || clientId === asking
+}
+
+/** Some servers give back all grants of a person at once, so only what is known to be another person's is given back. */
+function isSomebodyElses(superseded: Credential, kept: Credential): boolean {
+  if (superseded.type !== 'oauth2' || kept.type !== 'oauth2') return false
+  return superseded.subject !== undefined && kept.subject !== undefined && superseded.subject !== kept.subject
+}
+
+function contextOf({
+  requestHash,
+  accountId,
+  userIdentifier,
+}: Pick<PendingVerification, 'requestHash' | 'accountId' | 'userIdentifier'>): readonly string[] {
+  return ['pending_verifications', requestHash, accountId, userIdentifier, 'sealed_credential']
+}
+
+function hashOf(authRequestId: string): string {
+  return createHash('sha256').update(authRequestId).digest('hex')
+}
