@@ -234,7 +234,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
 
   /** What a client answers to an upstream that asked it. Where nobody waits for it, nobody misses it. */
   async function deliverResponse(principal: Principal, response: InboundResponse): Promise<void> {
-    const question = asked.open(principal, response.id)
+    const question = asked.answered(principal, response.id, response.text)
     if (question === undefined) return
     const connections = await allowedConnections(accounts, principal)
     const from = connections.find(({ account }) => account.id === question.accountId)

@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors.ts'
 import type { Accounts, RequestLog } from '../services.ts'
-import { canBeAsked, NO_CAPABILITIES } from '../upstream/clientCapabilities.ts'
+import { canBeAsked, capabilitiesOf, NO_CAPABILITIES } from '../upstream/clientCapabilities.ts'
 import { applyEdits, member, members } from '../upstream/jsonSpans.ts'
 import { legacyHeaders, legacyMessage, type ClientInfo, type Link } from '../upstream/link.ts'
 import type { LinkWish } from '../upstream/links.ts'
@@ -17,7 +17,8 @@ import { findRoute, LEGACY_METHODS, mirroredOf, type Route } from './findRoute.t
 import type { InboundRequest } from './inbound.ts'
 import type { LegacySession } from './legacySession.ts'
 import { paramHeadersOf } from './mirroredHeaders.ts'
-import { relayAnswer, type UpstreamRequest } from './relayAnswer.ts'
+import { relayAnswer, type RelayOptions, type UpstreamRequest } from './relayAnswer.ts'
+import { relayRounds } from './relayRounds.ts'
 import { errorReply, jsonReply, type RpcError } from './replies.ts'
 import type { RequestStates } from './requestStates.ts'
 import { exposedUri } from './resourceUris.ts'
@@ -98,27 +99,49 @@ async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): 
       upstreams.tell(last.target, legacyMessage(last.link, message))
     }
   })
-  const build = (link: Link, target: PostTarget): CallTranslation['outgoing'] => {
-    const translation = translateCall(call, link, details)
-    last = { link, target, translation }
-    return translation.outgoing
+  const send = async (request: InboundRequest) => {
+    const build = (link: Link, target: PostTarget): CallTranslation['outgoing'] => {
+      const translation = translateCall(request, link, details)
+      last = { link, target, translation }
+      return translation.outgoing
+    }
+    const answer = await upstreams.send(from, build, { signal: abort.signal, wants: wishOf(exchange) })
+    if (last === undefined) throw new TypeError('an answer came to a call that was not sent')
+    const { translation } = last
+    return { ...last, answer, toClient: (text: string) => withExposedUris(translation.toClient(text), route) }
   }
-  const response = await upstreams.send(from, build, { signal: abort.signal, wants: wishOf(exchange) })
-  if (last === undefined) throw new TypeError('an answer came to a call that was not sent')
-  const { link, target, translation } = last
+  const onEnd: RelayOptions['onEnd'] = (how) => {
+    if (how === 'aborted') abort.abort(new Error('the client has gone'))
+    exchange.log.set('outcome', how)
+    end()
+  }
+  const first = await send(call)
+  const { link, target, answer: response, toClient } = first
   exchange.log.set('upstreamEra', link.era)
+  const capabilities = exchange.session?.capabilities ?? NO_CAPABILITIES
+  if (call.era === 'legacy' && link.era === 'modern' && capabilities !== NO_CAPABILITIES) {
+    const { principal } = exchange
+    const { connection } = from
+    return relayRounds({
+      connection,
+      call,
+      first,
+      send,
+      onEnd,
+      asked: deps.asked,
+      principal,
+      capabilities,
+      signal: abort.signal,
+    })
+  }
   const relayed = relayAnswer(response, {
     connection: from.connection,
     clientEra: call.era,
     clientId: call.id,
     signal: abort.signal,
-    toClient: (text) => withExposedUris(translation.toClient(text), route),
+    toClient,
     onRequest: (asked) => answerUpstream(deps, exchange, { route, link, target }, asked),
-    onEnd(how) {
-      if (how === 'aborted') abort.abort(new Error('the client has gone'))
-      exchange.log.set('outcome', how)
-      end()
-    },
+    onEnd,
   })
   if (response.status >= 400 && response.status < 500) void relayed.catch(() => upstreams.doubtEra(from.account.id))
   return relayed
@@ -135,14 +158,13 @@ function wishOf({ call, session }: Exchange): LinkWish {
 }
 
 async function detailsOf(deps: RelayRequestDeps, exchange: Exchange, route: Route): Promise<CallDetails> {
-  const { principal, call, logLevel, headers } = exchange
+  const { principal, call, session, logLevel, headers } = exchange
   const isLegacyCall = call.era === 'legacy' && call.method === 'tools/call'
   return {
     edits: route.edits,
     nameHeader: route.nameHeader,
     clientInfo: deps.clientInfo,
-    // An upstream of the 2026-07-28 era asks by a result, which a client of the 2025 era does not know.
-    clientCapabilities: {},
+    clientCapabilities: capabilitiesOf(session?.capabilities ?? NO_CAPABILITIES),
     logLevel,
     paramHeaders: call.era === 'modern' ? paramHeadersOf(headers) : {},
     mirrored: isLegacyCall ? await mirroredOf(deps.upstreams, route) : [],

@@ -96,11 +96,12 @@ export function createLinks(deps: LinksDeps): Links {
     }
   }
 
-  /** Undefined where the upstream does not take the handshake of the 2025 era. */
+  /** Undefined where the upstream does not take the handshake of the 2025 era, or can ask nobody for want of a session. */
   async function legacyIfWanted({ target, wants }: Route, limits: PostLimits): Promise<Link | undefined> {
     if (wants?.era !== 'legacy') return undefined
     try {
-      return await handshake(deps, target, wants.capabilities, limits)
+      const link = await handshake(deps, target, wants.capabilities, limits)
+      return link.sessionId === undefined ? undefined : link
     } catch (error) {
       if (error instanceof GatewayError && error.code === 'upstream_invalid') return undefined
       throw error
