@@ -2,10 +2,10 @@ import { LatchkeyError, latchkeyGateway, type UserTools } from '@latchkey/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { canaryOf, consentAs, expectNoSecrets, type Stack, startStack } from './fixtures/index.ts'
 
-describe('userTools over the whole stack', () => {
+describe.each(['sqlite', 'postgres'] as const)('userTools over the whole stack on %s', (store) => {
   let stack: Stack
   beforeAll(async () => {
-    stack = await startStack()
+    stack = await startStack({ store })
   })
   afterAll(async () => await stack[Symbol.asyncDispose]())
 

@@ -13,6 +13,12 @@ describe('the isolation run', () => {
       ['abort', 'call', 'consent', 'list', 'pooled', 'refresh', 'revoke', 'stream'].toSorted(),
     )
   })
+
+  it('lets nothing of one user reach another on Postgres', { timeout: 120_000 }, async () => {
+    const report = await runIsolation({ calls: 2_000, users: 20, store: 'postgres' })
+    expect(report.leaks).toEqual([])
+    expect(report.ownSightings).toBeGreaterThan(report.calls / 2)
+  })
 })
 
 describe('createLeakDetector', () => {

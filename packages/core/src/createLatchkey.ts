@@ -1,12 +1,14 @@
 import type { CallToolResult, Tool } from '@modelcontextprotocol/client'
-import type { McpInstance } from './backends/backend.ts'
+import type { MagicLink, McpInstance } from './backends/backend.ts'
 import { checkUserIdentifier } from './checkUserIdentifier.ts'
 import { LatchkeyError } from './errors.ts'
 import { createHttpClient, type HttpClient } from './http/httpClient.ts'
 import type {
+  CallOptions,
   ConfigOptions,
   GetAuthStateOptions,
   Latchkey,
+  MagicLinkOptions,
   McpServerConfig,
   ReadyOptions,
   WaitForAuthOptions,
@@ -118,6 +120,28 @@ class PooledLatchkey implements Latchkey {
     return tools
   }
 
+  async createMagicLink(
+    userIdentifier: string,
+    connectionName: string,
+    { signal, ...options }: MagicLinkOptions = {},
+  ): Promise<MagicLink> {
+    this.#checkOpen()
+    checkUserIdentifier(userIdentifier)
+    const { backend } = this.#options
+    if (!backend.createMagicLink) throw noUserVerification(backend.name)
+    using deadline = this.#requestDeadline(signal, `making a link for user ${JSON.stringify(userIdentifier)}`)
+    return await backend.createMagicLink({ userIdentifier, connectionName, ...options }, { signal: deadline.signal })
+  }
+
+  async verifyUser(userIdentifier: string, authRequestId: string, { signal }: CallOptions = {}): Promise<void> {
+    this.#checkOpen()
+    checkUserIdentifier(userIdentifier)
+    const { backend } = this.#options
+    if (!backend.verifyUser) throw noUserVerification(backend.name)
+    using deadline = this.#requestDeadline(signal, `verifying user ${JSON.stringify(userIdentifier)}`)
+    await backend.verifyUser({ userIdentifier, authRequestId }, { signal: deadline.signal })
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -151,7 +175,7 @@ class PooledLatchkey implements Latchkey {
   ): Promise<CallToolResult> {
     this.#checkOpen()
     if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs)
-    return callTool({
+    const calling = callTool({
       userIdentifier,
       mcpName: tool.name,
       signal,
@@ -159,6 +183,8 @@ class PooledLatchkey implements Latchkey {
       pendingConnections: () => this.#readiness.pendingWithLinks(instance.id, signal),
       forget: () => this.#pool.peek(key)?.forgetTools(),
     })
+    const { startLinks } = this.#options
+    return startLinks ? calling.catch((error: unknown) => Promise.reject(startLinks.ofError(error))) : calling
   }
 
   #deadline({ timeoutMs, signal }: Pick<ReadyOptions, 'timeoutMs' | 'signal'>, what: string): Deadline {
@@ -184,4 +210,8 @@ class PooledLatchkey implements Latchkey {
   #checkOpen(): void {
     if (this.#closing) throw new TypeError('this Latchkey is closed')
   }
+}
+
+function noUserVerification(backend: string): LatchkeyError {
+  return new LatchkeyError('rejected', `the ${backend} has no user verification`)
 }

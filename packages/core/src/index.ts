@@ -5,6 +5,7 @@ export type {
   ConfigOptions,
   GetAuthStateOptions,
   Latchkey,
+  MagicLinkOptions,
   McpServerConfig,
   ReadyOptions,
   UserToolsOptions,
@@ -19,10 +20,13 @@ export type {
   Backend,
   BackendCallOptions,
   EnsuredInstance,
+  MagicLink,
   McpInstance,
   SessionToken,
   StatusEvent,
 } from './backends/backend.ts'
+export { createUserVerification } from './verification/createUserVerification.ts'
+export type { UserVerification, UserVerificationOptions } from './verification/createUserVerification.ts'
 export { ConnectionState } from './readiness/connectionState.ts'
 export type { ConnectedAccountStatus } from './readiness/connectionState.ts'
 export type { ReadyEndpoint } from './session/readyEndpoint.ts'

@@ -1,4 +1,4 @@
-import type { McpInstance } from './backends/backend.ts'
+import type { MagicLink, McpInstance } from './backends/backend.ts'
 import type { ConnectionState } from './readiness/connectionState.ts'
 import type { ReadyEndpoint } from './session/readyEndpoint.ts'
 import type { UserTools } from './tools/userTools.ts'
@@ -33,6 +33,13 @@ export interface ReadyOptions extends ConfigOptions {
   onAuthorizationRequired?: ((connections: readonly ConnectionState[]) => unknown) | undefined
   /** Milliseconds for everything together. Default: that of `createLatchkey`. */
   timeoutMs?: number | undefined
+}
+
+export interface MagicLinkOptions extends CallOptions {
+  /** Given back at `userVerifyUrl`, so that the app can tell that it began this itself: random, kept in a cookie. */
+  state?: string | undefined
+  /** Where the browser goes after the consent. The control plane must allow its origin. Default: what it is set to. */
+  userVerifyUrl?: string | undefined
 }
 
 /** As for `ready`. */
@@ -111,6 +118,23 @@ export interface Latchkey extends AsyncDisposable {
    * @throws {LatchkeyError} what `ready` throws.
    */
   userTools(userIdentifier: string, options?: UserToolsOptions): Promise<UserTools>
+
+  /**
+   * A fresh link with which the user connects one account. Prefer `createUserVerification`, which makes one when the
+   * user comes for it, and verifies who consented.
+   *
+   * @throws {LatchkeyError} `rejected` where there is no such connection, the URL is not allowed, or the backend has no
+   * user verification; `invalid_user_identifier`, `unauthorized`, `unavailable`, `invalid_response`, `timeout`, `aborted`.
+   */
+  createMagicLink(userIdentifier: string, connectionName: string, options?: MagicLinkOptions): Promise<MagicLink>
+
+  /**
+   * Says that the person who consented is this user: by the app's own session, never by what a URL says. Works once.
+   *
+   * @throws {LatchkeyError} `rejected` if the link was made for somebody else, or it is too late; what was consented is
+   * then destroyed. Otherwise as `createMagicLink`.
+   */
+  verifyUser(userIdentifier: string, authRequestId: string, options?: CallOptions): Promise<void>
 
   /** Ends every wait with code `aborted`, closes sessions and sockets. Calls after it reject with a `TypeError`. Idempotent. */
   close(): Promise<void>

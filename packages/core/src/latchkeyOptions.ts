@@ -3,6 +3,7 @@ import { latchkeyGateway } from './backends/latchkeyGateway.ts'
 import type { Fetch } from './http/httpClient.ts'
 import { checkMs } from './timing/checkMs.ts'
 import { systemTiming, type Timing } from './timing/timing.ts'
+import { createStartLinks, withStartLinks, type StartLinks } from './verification/startLinks.ts'
 
 /** How to reach the control plane, and what holds for every call. Explicit options win over the environment. */
 export interface LatchkeyOptions {
@@ -16,6 +17,12 @@ export interface LatchkeyOptions {
   clientSecret?: string | undefined
   /** The MCP config that calls use unless they name another. Default: `LATCHKEY_CONFIG`. */
   config?: string | undefined
+  /**
+   * The app's own page at which a user begins to connect an account: the `start` handler of `createUserVerification`.
+   * Users then see `{startUrl}?connection=mail` instead of a link of the control plane: it is not a secret and does not
+   * expire. Default: `LATCHKEY_START_URL`; without it, links of the control plane.
+   */
+  startUrl?: string | undefined
   /** Milliseconds for a whole `ready`, `userTools` or `waitForAuth`. Default 300,000. */
   timeoutMs?: number | undefined
   /** Milliseconds for one request to the control plane, for connecting, and for listing tools. Default 10,000. */
@@ -34,6 +41,7 @@ export interface LatchkeyOptions {
 
 export interface ResolvedOptions {
   readonly backend: Backend
+  readonly startLinks: StartLinks | undefined
   readonly config: string | undefined
   readonly timeoutMs: number
   readonly requestTimeoutMs: number
@@ -64,5 +72,18 @@ export function resolveOptions(options: LatchkeyOptions): ResolvedOptions {
       timing,
     })
   const config = options.config ?? (env['LATCHKEY_CONFIG'] || undefined)
-  return Object.freeze({ backend, config, timeoutMs, requestTimeoutMs, graceMs, idleMs, fetch, timing })
+  const startUrl = options.startUrl ?? (env['LATCHKEY_START_URL'] || undefined)
+  const startLinks = startUrl === undefined ? undefined : createStartLinks(startUrl)
+  const shownBackend = startLinks ? withStartLinks(backend, startLinks) : backend
+  return Object.freeze({
+    backend: shownBackend,
+    startLinks,
+    config,
+    timeoutMs,
+    requestTimeoutMs,
+    graceMs,
+    idleMs,
+    fetch,
+    timing,
+  })
 }

@@ -32,7 +32,13 @@ export function sharedLatchkey(options: LatchkeyOptions = {}): Latchkey {
 
 function keyOf(options: LatchkeyOptions): string {
   const { env = process.env } = options
-  const fromEnvironment = ['LATCHKEY_URL', 'LATCHKEY_CLIENT_ID', 'LATCHKEY_CLIENT_SECRET', 'LATCHKEY_CONFIG']
+  const fromEnvironment = [
+    'LATCHKEY_URL',
+    'LATCHKEY_CLIENT_ID',
+    'LATCHKEY_CLIENT_SECRET',
+    'LATCHKEY_CONFIG',
+    'LATCHKEY_START_URL',
+  ]
   const given = Object.entries(options)
     .filter(([name, value]) => name !== 'env' && value !== undefined)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))

@@ -191,3 +191,38 @@ export interface ApiClient {
   /** What the connect page calls the app; defaults to the client id. */
   readonly displayName: string
 }
+
+/** What an audit entry may say besides the fields that it has. Never a secret. */
+export type AuditDetails = Readonly<Record<string, string | number | boolean | readonly string[]>>
+
+/** One thing that somebody did, was given, or was refused. */
+export interface AuditEntry {
+  /** What was done: `session_token.issued`, `api.deleteConfig`, `account.status_changed`, `request.denied`. */
+  readonly action: string
+  /** Default: `ok`. */
+  readonly outcome?: AuditOutcome | undefined
+  readonly userIdentifier?: string | undefined
+  readonly connectionId?: string | undefined
+  readonly configId?: string | undefined
+  readonly instanceId?: string | undefined
+  readonly accountId?: string | undefined
+  readonly details?: AuditDetails | undefined
+}
+
+export type AuditOutcome = 'ok' | 'refused' | 'failed'
+
+/** An entry together with who did it, when, and from where. */
+export interface AuditRow extends AuditEntry {
+  readonly outcome: AuditOutcome
+  readonly occurredAt: Date
+  /** An API client's id, or `user link`, `agent`, `system`, `cli`, `anonymous`. */
+  readonly actor: string
+  readonly requestId?: string | undefined
+  /** The caller's IP address, where it is known. */
+  readonly address?: string | undefined
+}
+
+/** A row with its place in the log. */
+export interface AuditRecord extends AuditRow {
+  readonly sequence: number
+}

@@ -6,6 +6,7 @@ import { createCommit } from './accounts/commit.ts'
 import { createCredentials } from './accounts/credentials.ts'
 import { createInstances } from './accounts/instances.ts'
 import { createRevocations } from './accounts/revocations.ts'
+import { createUpstreamRevocations } from './accounts/upstreamRevocations.ts'
 import { createClosers, type Closers } from './closers.ts'
 import type { GatewayOptions } from './config/gatewayOptions.ts'
 import { parseOptions, type ParsedOptions } from './config/parseOptions.ts'
@@ -36,6 +37,8 @@ import { version } from './version.ts'
 /** A refresh whose process died is tried again while the authorization server still forgives it. */
 const SETTLE_EVERY_MS = 1_000
 const FORGET_EVERY_MS = 10 * 60 * 1000
+/** How often the gateway looks for grants that a killed process was about to give back. */
+const REVOKE_LEFT_EVERY_MS = 30_000
 /** So that a page can say of a link that it has expired. */
 const KEEP_EXPIRED_MS = 24 * 60 * 60 * 1000
 /** Longer than any replica can be behind. */
@@ -107,16 +110,19 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const commit = createCommit({ store, publish: feed.publish, announce: feed.announce })
   // A grant that nobody may use is given back, as well as that goes.
   const revoke = async (connection: Connection, credential: Credential) =>
-    void (await (oauth as { revoke?: (...grant: [Connection, Credential]) => Promise<unknown> }).revoke?.(connection, credential))
+    void (credential.type === 'oauth2' && (await oauth.revoke(connection, credential)))
   const verifyUrl = options.userVerification?.url
   const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock, verifyUrl, revoke })
-  const revocations = createRevocations({ store })
   const instances = createInstances({ store, keys, publicUrl, clock })
   const configs = createConfigs({ store, commit, publicUrl, clock })
 
   const fetch = createGuardedFetch({ allowLoopback: isLoopback })
   closers.add(async () => await fetch.close())
   const oauth = createOAuth({ fetch, registrations: store.registrations, vault, publicUrl, clock })
+  const upstreamRevocations = createUpstreamRevocations({ store, vault, registry, oauth, clock, log })
+  closers.add(every(REVOKE_LEFT_EVERY_MS, async () => await upstreamRevocations.sweep()))
+  void upstreamRevocations.sweep().catch(() => {})
+  const revocations = createRevocations({ store, commit, vault, registry, upstreamRevocations, clock })
   const { refreshes, locks } = store
   const credentials = createCredentials({ accounts, refreshes, locks, oauth, clock })
   closers.add(async () => await credentials.close())

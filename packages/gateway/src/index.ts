@@ -2,6 +2,7 @@ export { createGateway } from './gateway.ts'
 export type { Gateway } from './gateway.ts'
 export type {
   ApiClientOptions,
+  AwsKeyManagementOptions,
   ConnectionAuthOptions,
   ConnectionOptions,
   GatewayOptions,
@@ -10,3 +11,4 @@ export type {
 export { GatewayError } from './errors.ts'
 export type { GatewayErrorCode } from './errors.ts'
 export type { LogRecord, LogSink } from './http/requestLog.ts'
+export type { KeyManagementService } from './vault/keyManagement.ts'

@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type {
   AccountEvent,
   AccountStatus,
+  AuditEntry,
   Change,
   ConnectedAccount,
   Connection,
@@ -104,7 +105,12 @@ export interface Vault {
 /** `accounts/accounts.ts`: what an account is, and every change of its status. */
 export interface Accounts {
   /** One per connection of the config, in the config's order; missing ones are made (PENDING_AUTH, or ACTIVE for `none`). */
-  ensureForConfig(config: Pick<McpConfig, 'mappings'>, userIdentifier: string): Promise<readonly AccountOfConnection[]>
+  ensureForConfig(
+    config: Pick<McpConfig, 'mappings'>,
+    userIdentifier: string,
+    /** Default: as it is when this is called. Throws GatewayError `conflict` if the user was revoked since. */
+    asOf?: AsOf,
+  ): Promise<readonly AccountOfConnection[]>
   get(accountId: string): Promise<ConnectedAccount | undefined>
   /** Mints a single-use link for this account. The URL is `{publicUrl}/connect/{token}`. */
   createLink(account: ConnectedAccount, options?: LinkOptions): Promise<{ url: Secret; expiresAt: Date }>
@@ -303,10 +309,18 @@ export interface RevokedAccount {
 /** `accounts/instances.ts`. */
 export interface Instances {
   /** Idempotent, also when called a thousand times at once. */
-  ensure(config: McpConfig, userIdentifier: string, name?: string): Promise<McpInstance>
+  ensure(
+    config: McpConfig,
+    userIdentifier: string,
+    name?: string,
+    /** Default: as it is when this is called. Throws GatewayError `conflict` if the user was revoked since. */
+    asOf?: AsOf,
+  ): Promise<McpInstance>
   get(id: string): Promise<McpInstance | undefined>
+  /** Gives it another URL; the old one is dead at once. Throws GatewayError `not_found`. */
+  rotateUrl(id: string): Promise<McpInstance>
   /** `{publicUrl}/mcp/{url secret}`. */
-  url(instance: McpInstance): Secret
+  url(instance: McpInstance): Promise<Secret>
 }
 
 /** `control/configs.ts`. */
@@ -355,6 +369,16 @@ export interface WebhookDeliveryQuery {
   /** Events after this place only, and of those the oldest. */
   readonly afterSequence?: number | undefined
   readonly limit: number
+}
+
+/** `audit/audit.ts`: who did what, was given what, and was refused what. */
+export interface Audit {
+  /**
+   * Within a request the entries are written together, in one statement, before its answer leaves; if that fails, the
+   * answer is 503 and whatever it held is not told (security T71). Outside of a request it is written at once.
+   * Throws GatewayError `unavailable` if it cannot be written: then give out nothing.
+   */
+  record(entry: AuditEntry): Promise<void>
 }
 
 /** `mcp/endpoint.ts`. */

@@ -5,7 +5,9 @@ import { createUserTools, type UserToolsForLangChainOptions } from './createUser
 
 /** Where the control plane is, and how this user's tools are got and called. */
 export interface GetUserToolsOptions
-  extends Pick<LatchkeyOptions, 'backend' | 'url' | 'clientId' | 'clientSecret'>, UserToolsForLangChainOptions {}
+  extends
+    Pick<LatchkeyOptions, 'backend' | 'url' | 'clientId' | 'clientSecret' | 'startUrl'>,
+    UserToolsForLangChainOptions {}
 
 /**
  * Gets one user's tools, ready for `createAgent`, LangGraph's `ToolNode` or `model.bindTools`.
@@ -30,6 +32,6 @@ export async function getUserTools(
   options: GetUserToolsOptions = {},
 ): Promise<DynamicStructuredTool[]> {
   // Only what names the control plane, because a new callback on every call would make a new Latchkey on every call.
-  const { backend, url, clientId, clientSecret } = options
-  return createUserTools(sharedLatchkey({ backend, url, clientId, clientSecret }))(userIdentifier, options)
+  const { backend, url, clientId, clientSecret, startUrl } = options
+  return createUserTools(sharedLatchkey({ backend, url, clientId, clientSecret, startUrl }))(userIdentifier, options)
 }

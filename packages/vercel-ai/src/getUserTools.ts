@@ -5,7 +5,9 @@ import { createUserTools, type UserToolsForAiSdkOptions } from './createUserTool
 
 /** Where the control plane is, and how this user's tools are got and called. */
 export interface GetUserToolsOptions
-  extends Pick<LatchkeyOptions, 'backend' | 'url' | 'clientId' | 'clientSecret'>, UserToolsForAiSdkOptions {}
+  extends
+    Pick<LatchkeyOptions, 'backend' | 'url' | 'clientId' | 'clientSecret' | 'startUrl'>,
+    UserToolsForAiSdkOptions {}
 
 /**
  * Gets one user's tools, ready for `generateText`, `streamText` or `ToolLoopAgent`.
@@ -27,6 +29,6 @@ export interface GetUserToolsOptions
  */
 export async function getUserTools(userIdentifier: string, options: GetUserToolsOptions = {}): Promise<ToolSet> {
   // Only what names the control plane, because a new callback on every call would make a new Latchkey on every call.
-  const { backend, url, clientId, clientSecret } = options
-  return createUserTools(sharedLatchkey({ backend, url, clientId, clientSecret }))(userIdentifier, options)
+  const { backend, url, clientId, clientSecret, startUrl } = options
+  return createUserTools(sharedLatchkey({ backend, url, clientId, clientSecret, startUrl }))(userIdentifier, options)
 }

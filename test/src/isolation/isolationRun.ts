@@ -12,6 +12,8 @@ export interface IsolationRunOptions {
   concurrency?: number
   /** The same seed makes the same choices. Default 1. */
   seed?: number
+  /** What the gateway keeps its state in. Default: SQLite, in a file. */
+  store?: 'sqlite' | 'postgres'
 }
 
 export interface IsolationReport {
@@ -32,12 +34,12 @@ type Action = (user: string) => Promise<void>
  * consents and restarts. Every byte that reaches a user is searched for everybody else's data.
  */
 export async function runIsolation(options: IsolationRunOptions): Promise<IsolationReport> {
-  const { calls, users: userCount = 40, concurrency = 24, seed = 1 } = options
+  const { calls, users: userCount = 40, concurrency = 24, seed = 1, store } = options
   const users = Array.from({ length: userCount }, (_, index) => `user-${index}`)
   const detector = createLeakDetector(users, ['mail', 'calendar'])
   const random = createRandom(seed)
   const counts: Record<string, number> = {}
-  await using world = await createWorld()
+  await using world = await createWorld(store)
   await runPool(users, 8, async (user) => await world.consent(user, 'assistant'))
   const doors = await openDoors(world, users)
   const actions = createActions({ world, doors, random, inspect: detector.inspect })

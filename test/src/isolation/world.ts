@@ -1,7 +1,5 @@
 import { createGateway, type GatewayOptions } from '@latchkey/gateway'
 import { createLatchkey, type Latchkey } from '@latchkey/core'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type AuthorizationServer,
@@ -10,6 +8,8 @@ import {
   startAuthorizationServer,
   startCalendarServer,
   startMailServer,
+  startPostgres,
+  temporaryFolder,
 } from '../fixtures/index.ts'
 
 /** The configs of the run: one of a single connection, whose tool names are plain, and one of two. */
@@ -25,11 +25,13 @@ export interface World extends AsyncDisposable {
   restartGateway(): Promise<void>
 }
 
-/** Two upstreams, an authorization server and a gateway on a database file: all real, all on loopback. */
-export async function createWorld(): Promise<World> {
+/** Two upstreams, an authorization server and a gateway on a database file or a Postgres: all real, all on loopback. */
+export async function createWorld(store: 'sqlite' | 'postgres' = 'sqlite'): Promise<World> {
   await using stack = new AsyncDisposableStack()
-  const folder = await mkdtemp(join(tmpdir(), 'latchkey-isolation-'))
-  stack.defer(async () => await rm(folder, { recursive: true, force: true }))
+  const kept =
+    store === 'sqlite'
+      ? { database: `sqlite:${join(stack.use(await temporaryFolder()).path, 'latchkey.db')}` }
+      : await stack.use(await startPostgres()).createGatewayOptions()
   const authorizationServer = stack.use(await startAuthorizationServer())
   const mail = stack.use(await startMailServer(authorizationServer))
   const calendar = stack.use(await startCalendarServer(authorizationServer))
@@ -40,7 +42,7 @@ export async function createWorld(): Promise<World> {
   const clientSecret = crypto.randomUUID()
   const options: GatewayOptions = {
     publicUrl: listener.origin,
-    database: `sqlite:${join(folder, 'latchkey.db')}`,
+    ...kept,
     clients: [{ clientId: 'isolation', clientSecret }],
     connections: {
       mail: { mcpServerUrl: mail.url, auth: { type: 'oauth2' } },

@@ -40,6 +40,13 @@ export interface StatusEvent {
   readonly status: string
 }
 
+/** A link made for one account of one user. */
+export interface MagicLink {
+  /** Secret: does not show when the object is printed. */
+  readonly url: string
+  readonly expiresAt: Date | undefined
+}
+
 export interface BackendCallOptions {
   /** Aborts the request. */
   signal?: AbortSignal | undefined
@@ -80,6 +87,21 @@ export interface Backend {
     instanceId: string,
     options: { signal: AbortSignal; lastEventId?: string | undefined; onOpen?: () => void },
   ): AsyncIterable<StatusEvent>
+  /**
+   * Makes an authentication link that ends, after the consent, at `userVerifyUrl` with an `auth_request_id` and `state`.
+   * Absent where the service has no user verification.
+   */
+  createMagicLink?(
+    input: {
+      userIdentifier: string
+      connectionName: string
+      state?: string | undefined
+      userVerifyUrl?: string | undefined
+    },
+    options?: BackendCallOptions,
+  ): Promise<MagicLink>
+  /** Says who consented. Code `rejected` if it is not the user that the link was made for, or cannot be verified any more. */
+  verifyUser?(input: { userIdentifier: string; authRequestId: string }, options?: BackendCallOptions): Promise<void>
   /** Closes sockets. Idempotent. */
   close(): Promise<void>
 }

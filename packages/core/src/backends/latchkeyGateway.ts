@@ -6,8 +6,9 @@ import { isSafeUrl } from '../http/safeUrl.ts'
 import type { ConnectionState } from '../readiness/connectionState.ts'
 import { checkMs } from '../timing/checkMs.ts'
 import { systemTiming, type Timing } from '../timing/timing.ts'
-import { toConnectionState, toEnsuredInstance, toSessionToken } from '../wire/mapping.ts'
+import { toConnectionState, toEnsuredInstance, toMagicLink, toSessionToken } from '../wire/mapping.ts'
 import { authStateSchema, configListSchema, ensuredInstanceSchema, sessionTokenSchema } from '../wire/schemas.ts'
+import { magicLinkSchema, verifiedUserSchema } from '../wire/verificationSchemas.ts'
 import type { Backend } from './backend.ts'
 import { createControlPlane, type ControlPlane } from './controlPlane.ts'
 import { statusEventStream } from './statusEventStream.ts'
@@ -125,6 +126,37 @@ export function latchkeyGateway(options: LatchkeyGatewayOptions): Backend {
         const states = await getAuthState(instance.id, { signal, includeAuthLinks: true }).catch(() => [])
         throw notAllActive(states, instance.userIdentifier)
       }
+    },
+
+    async createMagicLink({ userIdentifier, connectionName, state, userVerifyUrl }, { signal } = {}) {
+      const link = await controlPlane.request({
+        method: 'POST',
+        path: '/api/v1/connected_accounts/magic_link',
+        body: {
+          connector: connectionName,
+          identifier: userIdentifier,
+          ...(state === undefined ? {} : { state }),
+          ...(userVerifyUrl === undefined ? {} : { user_verify_url: userVerifyUrl }),
+        },
+        schema: magicLinkSchema,
+        doing: `making a link for user ${JSON.stringify(userIdentifier)} and connection ${JSON.stringify(connectionName)}`,
+        idempotent: false,
+        signal,
+      })
+      return toMagicLink(link)
+    },
+
+    async verifyUser({ userIdentifier, authRequestId }, { signal } = {}) {
+      await controlPlane.request({
+        method: 'POST',
+        path: '/api/v1/connected_accounts/user/verify',
+        body: { auth_request_id: authRequestId, identifier: userIdentifier },
+        schema: verifiedUserSchema,
+        doing: `verifying user ${JSON.stringify(userIdentifier)}`,
+        // It works once: a second try after a lost answer would be refused.
+        idempotent: false,
+        signal,
+      })
     },
 
     statusEvents: (instanceId, eventOptions) => statusEventStream(controlPlane, instanceId, eventOptions),

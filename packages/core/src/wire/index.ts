@@ -56,6 +56,14 @@ export {
 } from './webhookSchemas.ts'
 export type { WireWebhook, WireWebhookDelivery } from './webhookSchemas.ts'
 export {
+  UPSTREAM_REVOCATIONS,
+  deleteAccountRequestSchema,
+  revokedAccountSchema,
+  revokeUserRequestSchema,
+  userRevocationSchema,
+} from './revocationSchemas.ts'
+export type { WireRevokedAccount, WireUserRevocation } from './revocationSchemas.ts'
+export {
   magicLinkRequestSchema,
   magicLinkSchema,
   verifiedUserSchema,

@@ -1,4 +1,5 @@
-import type { EnsuredInstance, McpInstance, SessionToken, StatusEvent } from '../backends/backend.ts'
+import type { EnsuredInstance, MagicLink, McpInstance, SessionToken, StatusEvent } from '../backends/backend.ts'
+import { PrivateMagicLink } from '../backends/privateMagicLink.ts'
 import { PrivateInstance } from '../backends/privateInstance.ts'
 import { PrivateSessionToken } from '../backends/privateSessionToken.ts'
 import { ConnectionState } from '../readiness/connectionState.ts'
@@ -36,6 +37,10 @@ export function toConnectionState(wire: WireConnectionAuthState): ConnectionStat
 
 export function toSessionToken(wire: WireSessionToken): SessionToken {
   return new PrivateSessionToken(wire.token, toDate(wire.expires_at) ?? new Date(0))
+}
+
+export function toMagicLink(wire: { link: string; expiry?: string | undefined }): MagicLink {
+  return new PrivateMagicLink(wire.link, toDate(wire.expiry))
 }
 
 export function toEnsuredInstance(wire: WireEnsuredInstance, configName: string): EnsuredInstance {

@@ -74,7 +74,10 @@ export function createControl(options: ControlOptions): Hono {
   })
   app.get('/openapi.json', openApiRoute(apiPaths))
   app.use('/api/*', authenticate({ keys, clients }), limited, guard)
-  app.use('/api/*', idempotency({ keys: options.store.idempotency, vault: options.vault, clock: options.clock, routes: apiPaths }))
+  app.use(
+    '/api/*',
+    idempotency({ keys: options.store.idempotency, vault: options.vault, clock: options.clock, routes: apiPaths }),
+  )
   app.route('/api/v1/mcp/configs', configRoutes(shared))
   app.route('/api/v1/mcp/instances', instanceRoutes(shared))
   app.route('/api/v1/webhooks', webhookRoutes(shared))

@@ -7,7 +7,7 @@ import {
 import { Hono } from 'hono'
 import type { McpConfig, McpInstance } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Accounts, Instances, Revocations } from '../services.ts'
+import type { Accounts, AsOf, Instances, Revocations } from '../services.ts'
 import type { AuthStates } from './authStates.ts'
 import { clientOf } from './clientOf.ts'
 import type { ManagedConfigs } from './configs.ts'
@@ -52,9 +52,9 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
   app.post('/', async (context) => {
     const body = await readBody(context, ensureInstanceRequestSchema)
     const config = await configs.requireByName(body.config_name)
-    const epoch = await revocations.epoch(body.user_identifier, config.id)
-    const instance = await instances.ensure(config, body.user_identifier, body.name)
-    return context.json({ instance: describe(instance, config), ...(await extras(config, body, epoch)) })
+    const asOf = { configId: config.id, epoch: await revocations.epoch(body.user_identifier, config.id) }
+    const instance = await instances.ensure(config, body.user_identifier, body.name, asOf)
+    return context.json({ instance: await describe(instance, config), ...(await extras(config, body, asOf)) })
   })
 
   app.get('/', async (context) => {
@@ -68,7 +68,7 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
 
   app.get('/:id', async (context) => {
     const { instance, config } = await find(context.req.param('id'))
-    return context.json({ instance: describe(instance, config) })
+    return context.json({ instance: await describe(instance, config) })
   })
 
   app.patch('/:id', async (context) => {
@@ -76,7 +76,7 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
     const { instance } = await find(context.req.param('id'))
     const config = configName === undefined ? undefined : await configs.requireByName(configName)
     const updated = await managedInstances.update(instance, { name, config })
-    return context.json({ instance: describe(updated, await configs.require(updated.configId)) })
+    return context.json({ instance: await describe(updated, await configs.require(updated.configId)) })
   })
 
   app.delete('/:id', async (context) => {
@@ -88,9 +88,17 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
   app.post('/:target{[^/]+(?::|%3[aA])get_auth_state}', async (context) => {
     const { instance, config } = await find(context.req.param('target').slice(0, -GET_AUTH_STATE.length))
     const body = await readBody(context, getAuthStateRequestSchema)
-    const states = await accounts.ensureForConfig(config, instance.userIdentifier)
+    const asOf = { configId: config.id, epoch: await revocations.epoch(instance.userIdentifier, config.id) }
+    // Still there: then the user was not revoked before the epoch was read.
+    await find(instance.id)
+    const states = await accounts.ensureForConfig(config, instance.userIdentifier, asOf)
     const includeLinks = body.include_auth_links ?? false
     return context.json({ connections: await authStates(states, { includeLinks, clientId: clientOf(context) }) })
+  })
+
+  app.post('/:target{[^/]+(?::|%3[aA])rotate_url}', async (context) => {
+    const { instance, config } = await find(context.req.param('target').slice(0, -ROTATE_URL.length))
+    return context.json({ instance: await describe(await instances.rotateUrl(instance.id), config) })
   })
 
   return app
@@ -99,12 +107,12 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
   async function extras(
     config: McpConfig,
     request: EnsureRequest,
-    epoch: number,
+    asOf: AsOf,
   ): Promise<Omit<WireEnsuredInstance, 'instance'>> {
     const { include_auth_state: wantsState = false, include_session_token: wantsToken = false } = request
     if (!wantsState && !wantsToken) return {}
-    const states = await accounts.ensureForConfig(config, request.user_identifier)
-    const tokenRequest = { config, userIdentifier: request.user_identifier, accounts: states, epoch }
+    const states = await accounts.ensureForConfig(config, request.user_identifier, asOf)
+    const tokenRequest = { config, userIdentifier: request.user_identifier, accounts: states, epoch: asOf.epoch }
     const token =
       wantsToken && sessionTokens.isReady(states)
         ? await sessionTokens.issue({ ...tokenRequest, expiry: request.session_token_expiry })
@@ -116,18 +124,19 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
     }
   }
 
-  function describe(instance: McpInstance, config: McpConfig) {
-    return toWire.instance(instance, config, instances.url(instance))
+  async function describe(instance: McpInstance, config: McpConfig) {
+    return toWire.instance(instance, config, await instances.url(instance))
   }
 
   /** Leaves out those whose config went between the two reads. */
   async function describeAll(page: readonly McpInstance[]) {
     const ids = [...new Set(page.map(({ configId }) => configId))]
     const found = new Map(await Promise.all(ids.map(async (id) => [id, await configs.get(id)] as const)))
-    return page.flatMap((instance) => {
+    const described = page.map(async (instance) => {
       const config = found.get(instance.configId)
-      return config === undefined ? [] : describe(instance, config)
+      return config === undefined ? [] : await describe(instance, config)
     })
+    return (await Promise.all(described)).flat()
   }
 
   async function find(id: string): Promise<{ instance: McpInstance; config: McpConfig }> {
@@ -139,5 +148,6 @@ export function instanceRoutes(options: InstanceRoutesOptions): Hono {
 }
 
 const GET_AUTH_STATE = ':get_auth_state'
+const ROTATE_URL = ':rotate_url'
 
 type EnsureRequest = ReturnType<typeof ensureInstanceRequestSchema.parse>

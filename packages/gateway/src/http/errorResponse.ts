@@ -11,9 +11,14 @@ const ANSWERS: Record<GatewayErrorCode, readonly [ContentfulStatusCode, string]>
   forbidden: [403, 'PERMISSION_DENIED'],
   not_found: [404, 'NOT_FOUND'],
   conflict: [409, 'ALREADY_EXISTS'],
+  method_not_allowed: [405, 'UNIMPLEMENTED'],
+  in_progress: [409, 'ABORTED'],
+  key_reused: [422, 'INVALID_ARGUMENT'],
   too_large: [413, 'OUT_OF_RANGE'],
   upstream_unavailable: [502, 'UNAVAILABLE'],
   upstream_invalid: [502, 'UNAVAILABLE'],
+  rate_limited: [429, 'RESOURCE_EXHAUSTED'],
+  unavailable: [503, 'UNAVAILABLE'],
   configuration: [500, 'INTERNAL'],
   internal: [500, 'INTERNAL'],
 }
@@ -23,5 +28,6 @@ export function errorResponse(context: Context, error: unknown): Response {
   const known =
     error instanceof GatewayError ? error : new GatewayError('internal', 'Something went wrong in the gateway.')
   const [status, code] = ANSWERS[known.code]
+  if (known.retryAfterSeconds !== undefined) context.header('Retry-After', String(known.retryAfterSeconds))
   return context.json({ code, message: known.message, details: [{ error_code: known.code }] }, status)
 }

@@ -11,7 +11,7 @@ export type ResolveAll = (
 
 export interface OutboundPolicy {
   /** Parses and checks a URL as it is written. Throws GatewayError `upstream_invalid` if we may not go there. */
-  checkUrl(input: string | URL): URL
+  readonly checkUrl: (input: string | URL) => URL
   /** For sockets: checks every address that a name resolves to, at the moment of connecting (DNS rebinding). */
   readonly lookup: LookupFunction
 }

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { GatewayError } from '../errors.ts'
 import type { Secret } from '../secret.ts'
-import { formatKeyRing, KEY_BYTES, parseKeyRing, type KeyRing } from './keyRing.ts'
+import { formatKeyRing, parseKeyRing, type KeyRing } from './keyRing.ts'
+import { newRing, withNewKey } from './newRing.ts'
 
 export interface KeyRings {
   /** Seals credentials. */
@@ -44,11 +45,30 @@ export async function loadKeyRings(options: LoadKeyRingsOptions): Promise<KeyRin
  *
  * @throws GatewayError `configuration` if one is malformed.
  */
-export function givenRings({ encryptionKeys, signingKeys }: Pick<LoadKeyRingsOptions, 'encryptionKeys' | 'signingKeys'>) {
+export function givenRings({
+  encryptionKeys,
+  signingKeys,
+}: Pick<LoadKeyRingsOptions, 'encryptionKeys' | 'signingKeys'>) {
   return {
     encryption: given(encryptionKeys, 'LATCHKEY_ENCRYPTION_KEYS'),
     signing: given(signingKeys, 'LATCHKEY_SIGNING_KEYS'),
   }
+}
+
+/**
+ * Puts a new key first in the file of the keys that the gateway made for itself. A gateway that runs goes on with what it
+ * has until it is started again.
+ *
+ * @returns the id of the new key.
+ * @throws GatewayError `configuration` if there is no such file.
+ */
+export async function rotateKeyFile({ directory }: LoadKeyRingsOptions, ring: keyof KeyRings): Promise<string> {
+  const path = directory === undefined ? undefined : join(directory, FILE_NAME)
+  const rings = path === undefined ? undefined : await readRings(path)
+  if (path === undefined || rings === undefined) throw missing(ring === 'encryption', ring === 'signing')
+  const rotated = { ...rings, [ring]: withNewKey(rings[ring]) }
+  await rename(await writeDraft(path, rotated), path)
+  return rotated[ring].currentId
 }
 
 function given(keys: Secret | undefined, name: string): KeyRing | undefined {
@@ -66,11 +86,7 @@ function missing(encryption: boolean, signing: boolean): GatewayError {
 }
 
 function makeRings(): KeyRings {
-  return { encryption: makeRing(), signing: makeRing() }
-}
-
-function makeRing(): KeyRing {
-  return { currentId: 'k1', keys: new Map([['k1', new Uint8Array(randomBytes(KEY_BYTES))]]) }
+  return { encryption: newRing(), signing: newRing() }
 }
 
 async function keptRings(directory: string): Promise<KeyRings> {
@@ -116,10 +132,8 @@ function parseFile(text: string, path: string): z.infer<typeof fileSchema> {
 /** Written whole and then linked into place, which fails if somebody was faster: so all processes read one file. */
 async function writeRings(directory: string, path: string): Promise<KeyRings> {
   const rings = makeRings()
-  const text = JSON.stringify({ encryption: formatKeyRing(rings.encryption), signing: formatKeyRing(rings.signing) })
-  const draft = `${path}.${randomBytes(8).toString('hex')}`
   await mkdir(directory, { recursive: true })
-  await writeFile(draft, `${text}\n`, { mode: 0o600, flag: 'wx' })
+  const draft = await writeDraft(path, rings)
   try {
     await link(draft, path)
     return rings
@@ -129,6 +143,13 @@ async function writeRings(directory: string, path: string): Promise<KeyRings> {
   } finally {
     await rm(draft)
   }
+}
+
+async function writeDraft(path: string, { encryption, signing }: KeyRings): Promise<string> {
+  const text = JSON.stringify({ encryption: formatKeyRing(encryption), signing: formatKeyRing(signing) })
+  const draft = `${path}.${randomBytes(8).toString('hex')}`
+  await writeFile(draft, `${text}\n`, { mode: 0o600, flag: 'wx', flush: true })
+  return draft
 }
 
 function hasCode(error: unknown, code: string): boolean {

@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely'
-import type { AccountStatus, ChangeKind, WebhookDeliveryStatus, WebhookDisabledReason } from '../domain.ts'
+import type { AccountStatus, AuditOutcome, ChangeKind, WebhookDeliveryStatus, WebhookDisabledReason } from '../domain.ts'
 import type { RingName } from './store.ts'
 
 /** The tables, as Kysely sees them. Times are milliseconds since the epoch. */
@@ -18,8 +18,10 @@ export interface Schema {
   ring_keys: RingKeysTable
   changes: ChangesTable
   revocations: RevocationsTable
+  idempotency_keys: IdempotencyKeysTable
   webhook_endpoints: WebhookEndpointsTable
   webhook_deliveries: WebhookDeliveriesTable
+  audit_log: AuditLogTable
 }
 
 export interface ConnectionsTable {
@@ -158,6 +160,15 @@ export interface RingKeysTable {
   retired_at: number | null
 }
 
+export interface IdempotencyKeysTable {
+  key_hash: string
+  /** Who works on it, or did. */
+  claim: string
+  claimed_at: number
+  /** Null while the request is being carried out. */
+  sealed_answer: Uint8Array | null
+}
+
 export interface WebhookEndpointsTable {
   id: string
   url: string
@@ -185,4 +196,21 @@ export interface WebhookDeliveriesTable {
   /** Whose claim it is. */
   claim: string | null
   created_at: number
+}
+
+export interface AuditLogTable {
+  sequence: Generated<number>
+  occurred_at: number
+  actor: string
+  action: string
+  outcome: AuditOutcome
+  user_identifier: string | null
+  connection_id: string | null
+  config_id: string | null
+  instance_id: string | null
+  account_id: string | null
+  request_id: string | null
+  address: string | null
+  /** JSON. */
+  details: string | null
 }

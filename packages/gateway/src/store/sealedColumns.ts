@@ -32,6 +32,7 @@ export const sealedColumns: readonly SealedColumn[] = [
       ],
     },
   },
+  { table: 'idempotency_keys', column: 'sealed_answer', key: ['key_hash'] },
   { table: 'webhook_endpoints', column: 'sealed_secrets', key: ['id'] },
   { table: 'auth_links', column: 'sealed_state', key: ['id'] },
   {

@@ -9,6 +9,8 @@
 import type {
   AccountEvent,
   AccountStatus,
+  AuditRecord,
+  AuditRow,
   Change,
   ChangeKind,
   ConnectedAccount,
@@ -42,6 +44,7 @@ export interface Store {
   readonly revocations: RevocationStore
   readonly pendingRevocations: PendingRevocationStore
   readonly webhooks: WebhookStore
+  readonly audit: AuditStore
   readonly idempotency: IdempotencyStore
   /**
    * All or nothing. Within `work` use only the store that it is given: the outer one waits for the transaction to end,
@@ -454,6 +457,31 @@ export interface ReplayQuery {
   readonly includeDelivered: boolean
   readonly at: Date
 }
+
+/** Rows are never changed; they go when they are old. */
+export interface AuditStore {
+  /** All of them in one statement. */
+  append(rows: readonly AuditRow[]): Promise<void>
+  /** Newest first. Keys are sequences, as texts; see {@link PlaceQuery}. */
+  list(query: AuditQuery): Promise<readonly AuditRecord[]>
+  /** Forgets at most `limit` rows that are older, and gives how many: there may be more. */
+  forget(before: Date, limit: number): Promise<number>
+}
+
+export interface AuditFilter {
+  /** Exactly. */
+  readonly userIdentifier?: string | undefined
+  /** Exactly. */
+  readonly action?: string | undefined
+  readonly actor?: string | undefined
+  /** From this time on. */
+  readonly since?: Date | undefined
+  /** Before this time. */
+  readonly until?: Date | undefined
+}
+
+/** From the newest to the oldest. */
+export interface AuditQuery extends AuditFilter, PlaceQuery {}
 
 export interface ChangeStore {
   /** Gives the change its place in the log. */

@@ -8,7 +8,7 @@ import { createWebhookWorker, type WebhookWorkerOptions } from './worker.ts'
 
 export interface WebhookRoomOptions extends Pick<
   WebhookWorkerOptions,
-  'random' | 'timeoutMs' | 'pollMs' | 'concurrency'
+  'random' | 'timeoutMs' | 'pollMs' | 'drainMs' | 'concurrency'
 > {
   readonly store: Store
   readonly vault: Vault

@@ -21,6 +21,8 @@ export interface WebhookWorkerOptions {
   readonly timeoutMs?: number | undefined
   /** How often to look without being woken, in milliseconds. Default: 30,000. */
   readonly pollMs?: number | undefined
+  /** How long `close` waits for answers, in milliseconds. Default: 2,000. */
+  readonly drainMs?: number | undefined
   /** How many requests one endpoint gets at the same time. Default: 4. */
   readonly concurrency?: number | undefined
 }
@@ -37,7 +39,6 @@ const POLL_MS = 30_000
 const CONCURRENCY = 4
 /** Longer than an attempt can take: whose claim has run out is not alive any more. */
 const CLAIM_MS = 60_000
-/** How long `close` waits for answers. */
 const DRAIN_MS = 2_000
 const AGAIN_SOON_MS = 5_000
 /** An endpoint that has answered nothing with 2xx for so long is disabled. */
@@ -49,7 +50,7 @@ const KEPT_ATTEMPTS = 20
  * a dead process had claimed is due again when the claim has run out. So each event arrives at least once.
  */
 export function createWebhookWorker(options: WebhookWorkerOptions): WebhookWorker {
-  const { store, clock, pollMs = POLL_MS, concurrency = CONCURRENCY } = options
+  const { store, clock, pollMs = POLL_MS, drainMs = DRAIN_MS, concurrency = CONCURRENCY } = options
   /** Nothing new is taken; later, what is under way is given up. */
   const drain = new AbortController()
   const closing = new AbortController()
@@ -121,7 +122,7 @@ export function createWebhookWorker(options: WebhookWorkerOptions): WebhookWorke
     drain.abort()
     clearTimeout(timer)
     await passing
-    const impatience = setTimeout(() => closing.abort(new Error('closing')), DRAIN_MS)
+    const impatience = setTimeout(() => closing.abort(new Error('closing')), drainMs)
     await Promise.all(Array.from(underWay.values(), async (running) => await Promise.all(running)))
     clearTimeout(impatience)
   }

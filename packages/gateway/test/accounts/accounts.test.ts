@@ -247,7 +247,8 @@ describe('createInstances', () => {
     const config = await rooms.configs.requireByName('email-agent')
     const ensured = await Promise.all(Array.from({ length: 1_000 }, () => rooms.instances.ensure(config, 'u')))
     expect(new Set(ensured.map(({ id }) => id)).size).toBe(1)
-    expect(new Set(ensured.map((instance) => rooms.instances.url(instance).reveal())).size).toBe(1)
+    const issued = await Promise.all(ensured.map((instance) => rooms.instances.url(instance)))
+    expect(new Set(issued.map((url) => url.reveal())).size).toBe(1)
   })
 
   it('gives every user and every config a URL of its own, over https', async () => {
@@ -255,7 +256,7 @@ describe('createInstances', () => {
     const urls: string[] = []
     for (const name of ['email-agent', 'reader']) {
       const config = await rooms.configs.requireByName(name)
-      for (const user of users) urls.push(rooms.instances.url(await rooms.instances.ensure(config, user)).reveal())
+      for (const user of users) urls.push((await rooms.instances.url(await rooms.instances.ensure(config, user))).reveal())
     }
     expect(new Set(urls).size).toBe(users.length * 2)
     for (const url of urls) expect(url).toMatch(/^https:\/\/latchkey\.example\/mcp\/lkurl_[A-Za-z0-9_-]+$/)

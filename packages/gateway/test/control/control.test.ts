@@ -253,10 +253,13 @@ describe('/api/v1/mcp/configs', () => {
     expect(await namesOf(`filter.mcp_server_url=https://latchkey.example/mcp/${id}`)).toEqual(['reader'])
     expect(await namesOf('filter.mcp_server_url=https://elsewhere.example/mcp/x')).toEqual([])
     expect(await namesOf('filter.name=EMAIL')).toEqual(['email-agent'])
+    expect(await namesOf('filter.provider=acme-mail')).toEqual(['email-agent'])
+    expect(await namesOf('filter.provider=docs')).toEqual(['email-agent', 'reader'])
+    expect(await namesOf('filter.provider=nobody')).toEqual([])
     expect(await namesOf('search=agent')).toEqual(['email-agent', 'search-agent'])
   })
 
-  it.each(['filter.name=ab', 'page_size=0', 'page_size=31', 'page_size=x', 'page_token=canary', 'filter.provider=a'])(
+  it.each(['filter.name=ab', 'page_size=0', 'page_size=31', 'page_size=x', 'page_token=canary', 'page_token=WyJjYW5hcnkiXQ'])(
     'refuses the query %s',
     async (query) => {
       const { status, text } = await get(`/api/v1/mcp/configs?${query}`)

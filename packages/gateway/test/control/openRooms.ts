@@ -3,6 +3,7 @@ import { createAccounts } from '../../src/accounts/accounts.ts'
 import { createCommit } from '../../src/accounts/commit.ts'
 import { createInstances } from '../../src/accounts/instances.ts'
 import { createRevocations } from '../../src/accounts/revocations.ts'
+import { createUpstreamRevocations } from '../../src/accounts/upstreamRevocations.ts'
 import type { GatewayOptions } from '../../src/config/gatewayOptions.ts'
 import { parseOptions } from '../../src/config/parseOptions.ts'
 import { createRegistry } from '../../src/config/registry.ts'
@@ -14,6 +15,7 @@ import { createChanges } from '../../src/events/changes.ts'
 import { createEventLog } from '../../src/events/eventLog.ts'
 import { errorResponse } from '../../src/http/errorResponse.ts'
 import { createKeys } from '../../src/keys/keys.ts'
+import type { UpstreamRevocation } from '../../src/services.ts'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
@@ -69,7 +71,9 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     verifyUrl: parsed.userVerification?.url,
     revoke: async (_connection, credential) => void revoked.push(credential),
   })
-  const revocations = createRevocations({ store })
+  const oauth = { revoke: async (): Promise<UpstreamRevocation> => 'not_offered' }
+  const upstreamRevocations = createUpstreamRevocations({ store, vault, registry, oauth, clock })
+  const revocations = createRevocations({ store, commit, vault, registry, upstreamRevocations, clock })
   const instances = createInstances({ store, keys, publicUrl, clock })
   const configs = createConfigs({ store, commit, publicUrl, clock })
   const closing = new AbortController()

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AccountEvent, ConnectedAccount, McpConfig, McpInstance } from '../../src/domain.ts'
 import type { AuthFlow, Store } from '../../src/store/store.ts'
+import { describeAudit } from './describeAudit.ts'
 import { describeExclusively } from './describeExclusively.ts'
+import { describeIdempotency } from './describeIdempotency.ts'
+import { describeLists } from './describeLists.ts'
 import { describePendingRevocations } from './describePendingRevocations.ts'
 import { describeSealed } from './describeSealed.ts'
 import { describeVerifications } from './describeVerifications.ts'
@@ -38,11 +41,14 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     afterEach(() => store.close())
 
     describeWebhooks(() => store)
+    describeIdempotency(() => store)
+    describeLists(() => store)
     describeFeed(() => store)
     describeVerifications(() => store)
     describePendingRevocations(() => store)
     describeSealed(() => store)
     describeExclusively(() => store)
+    describeAudit(() => store)
 
     describe('connections', () => {
       it('gives the same id for a name, however often it is asked', async () => {

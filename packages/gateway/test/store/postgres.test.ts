@@ -94,8 +94,8 @@ describe('openPostgresStore', () => {
     const [first, second] = opened.stores
     const cut = async () =>
       await postgres.query(
-        opened.url,
         "select pg_terminate_backend(pid) from pg_stat_activity where state = 'idle in transaction' and datname = current_database()",
+        opened.url,
       )
     const holding = first.exclusively('key', async (inner) => {
       await inner.connections.ensure({ id: 'conn_1', name: 'mail', createdAt: AT })
@@ -115,8 +115,8 @@ describe('openPostgresStore', () => {
     const [store] = opened.stores
     await Promise.all(Array.from({ length: 10 }, () => store.events.latestSequence()))
     await postgres.query(
-      opened.url,
       'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+      opened.url,
     )
     await expect
       .poll(async () => await store.connections.ensure({ id: 'conn_1', name: 'mail', createdAt: AT }).catch(String))
@@ -126,7 +126,7 @@ describe('openPostgresStore', () => {
   it('refuses a database that a newer version has used, saying so', async () => {
     const url = await postgres.createDatabase()
     await (await openPostgresStore(new Secret(url))).close()
-    await postgres.query(url, "insert into kysely_migration values ('9999_future', '2030-01-01')")
+    await postgres.query("insert into kysely_migration values ('9999_future', '2030-01-01')", url)
     await expect(openPostgresStore(new Secret(url))).rejects.toMatchObject({
       code: 'configuration',
       message: expect.stringMatching(/newer version/),

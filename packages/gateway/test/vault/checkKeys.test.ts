@@ -52,9 +52,7 @@ describe.each<RingName>(['encryption', 'signing'])('checkKeys of the %s ring', (
 
   it('goes on without a key that was retired, and never takes it as the current one again', async () => {
     await check(ring, ['k1', 1])
-    const [old] = await store.ringKeys.list(ring)
-    await check(ring, ['k2', 2], ['k1', 1])
-    await store.ringKeys.retire(old!, new Date(clock()))
+    for (const key of await store.ringKeys.list(ring)) await store.ringKeys.retire(key, new Date(clock()))
     await expect(check(ring, ['k2', 2])).resolves.toBeUndefined()
     await expect(check(ring, ['k1', 1], ['k2', 2])).rejects.toThrow(/"k1".*was replaced and given up/)
   })

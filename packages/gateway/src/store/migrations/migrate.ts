@@ -10,6 +10,7 @@ import { ringKeys } from './0008_ring_keys.ts'
 import { pendingRevocations } from './0009_pending_revocations.ts'
 import { webhooks } from './0004_webhooks.ts'
 import { idempotency } from './0005_idempotency.ts'
+import { audit } from './0006_audit.ts'
 import type { ColumnTypes } from './columnTypes.ts'
 
 /** Brings the database to the layout of this version. Run again, it does nothing. */
@@ -32,6 +33,7 @@ function migrations(types: ColumnTypes): Record<string, Migration> {
     '0003_verification': verification,
     '0004_webhooks': webhooks,
     '0005_idempotency': idempotency,
+    '0006_audit': audit,
     '0007_replicas': replicas,
     '0008_ring_keys': ringKeys,
     '0009_pending_revocations': pendingRevocations,

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Schema } from '../schema.ts'
 import type { LockStore, Store } from '../store.ts'
 import { createAccountStore } from './accounts.ts'
+import { createAuditStore } from './audit.ts'
 import { createChangeStore } from './changes.ts'
 import { createConfigStore } from './configs.ts'
 import { createConnectionStore } from './connections.ts'
@@ -135,6 +136,7 @@ function rooms(db: Kysely<Schema>) {
     revocations: createRevocationStore(db),
     pendingRevocations: createPendingRevocationStore(db),
     webhooks: createWebhookStore(db),
+    audit: createAuditStore(db),
     idempotency: createIdempotencyStore(db),
   }
 }
