@@ -111,7 +111,11 @@ function fromModern(text: string, call: InboundRequest, sealState: CallDetails['
   if (message === undefined) return { kind: 'drop' }
   if (typeof message['method'] === 'string') return forwardNotification(text, message)
   if (!isAnswer(message, call.id)) return { kind: 'drop' }
-  const edits = [...(message['id'] === call.id ? [] : [idEdit(text, call.id)]), ...stateEdits(text, message, sealState)]
+  const edits = [
+    ...(message['id'] === call.id ? [] : [idEdit(text, call.id)]),
+    ...stateEdits(text, message, sealState),
+    ...scopeEdits(text, message),
+  ]
   const answer = applyEdits(text, edits)
   return { kind: 'final', text: call.era === 'legacy' ? forLegacyClient(answer, message) : answer }
 }
@@ -121,6 +125,15 @@ function stateEdits(text: string, { result }: Record<string, unknown>, sealState
   if (!isObject(result) || typeof result['requestState'] !== 'string') return []
   const place = valueAt(text, 'result', 'requestState')
   return place === undefined ? [] : [{ ...place, text: JSON.stringify(sealState(result['requestState'])) }]
+}
+
+const PRIVATE = '"private"'
+
+/** What comes through a user's endpoint is that user's, whatever the upstream thinks of it (T16). */
+function scopeEdits(text: string, { result }: Record<string, unknown>): Edit[] {
+  if (!isObject(result) || result['cacheScope'] === undefined || result['cacheScope'] === 'private') return []
+  const place = valueAt(text, 'result', 'cacheScope')
+  return place === undefined ? [] : [{ ...place, text: PRIVATE }]
 }
 
 function toLegacy(call: InboundRequest, link: LegacyLink, details: CallDetails): CallTranslation {
@@ -245,9 +258,14 @@ function withClientId(text: string, message: Record<string, unknown>, { call, is
   const edits = [idEdit(text, call.id)]
   const result = member(members(text), 'result')
   if (isModernClient && result !== undefined && isObject(message['result']) && !('resultType' in message['result'])) {
-    edits.push(insertMember(result.start, members(text, result.start), 'resultType', '"complete"'))
+    edits.push(insertMember(result.start, members(text, result.start), 'resultType', completeOf(call.method)))
   }
   return applyEdits(text, edits)
+}
+
+/** Of how long a resource is good, the 2025 revisions say nothing. */
+function completeOf(method: string): string {
+  return method === 'resources/read' ? `"complete","ttlMs":0,"cacheScope":${PRIVATE}` : '"complete"'
 }
 
 /** An error may come without an id, where the upstream could not read it. */
