@@ -5,6 +5,7 @@ import { DISCARD_UNVERIFIED_EVERY_MS } from './accounts/verification.ts'
 import { createCommit } from './accounts/commit.ts'
 import { createCredentials } from './accounts/credentials.ts'
 import { createInstances } from './accounts/instances.ts'
+import { createLastUsed } from './accounts/lastUsed.ts'
 import { createRevocations } from './accounts/revocations.ts'
 import { createUpstreamRevocations } from './accounts/upstreamRevocations.ts'
 import { createClosers, type Closers } from './closers.ts'
@@ -25,6 +26,7 @@ import { createGuardedFetch } from './http/guardedFetch.ts'
 import { createKeys } from './keys/keys.ts'
 import { createOutboundPolicy } from './http/outboundPolicy.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
+import { createUnknownTools } from './mcp/unknownTools.ts'
 import { createOAuth } from './oauth/oauth.ts'
 import { openStore, type DatabaseLocation } from './store/openStore.ts'
 import type { Store } from './store/store.ts'
@@ -113,7 +115,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     void (credential.type === 'oauth2' && (await oauth.revoke(connection, credential)))
   const verifyUrl = options.userVerification?.url
   const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock, verifyUrl, revoke })
-  const instances = createInstances({ store, keys, publicUrl, clock })
+  const instances = createInstances({ store, commit, keys, publicUrl, clock })
   const configs = createConfigs({ store, commit, publicUrl, clock })
 
   const fetch = createGuardedFetch({ allowLoopback: isLoopback })
@@ -128,7 +130,10 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   closers.add(async () => await credentials.close())
   closers.add(every(SETTLE_EVERY_MS, async () => await credentials.settleInDoubt(registry)))
   void credentials.settleInDoubt(registry).catch(() => {})
+  const lastUsed = createLastUsed({ store, clock })
+  closers.add(lastUsed.close)
   const mcp = createMcpEndpoint({
+    onUse: lastUsed.note,
     keys,
     vault,
     instances,
@@ -171,8 +176,10 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     accounts,
     revocations,
     events,
+    changes,
     webhooks,
     discoverResult: () => mcp.discoverResult(),
+    unknownTools: createUnknownTools(registry),
     signal: closing.signal,
   })
   const connect = createConnect({

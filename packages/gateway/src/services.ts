@@ -259,6 +259,8 @@ export interface EventLog {
   /** Events after this position for one user, oldest first. */
   after(sequence: number, userIdentifier: string): Promise<readonly AccountEvent[]>
   latestSequence(): Promise<number>
+  /** Of the oldest event that has not been forgotten; undefined while there is none. */
+  earliestSequence(): Promise<number | undefined>
 }
 
 /** `events/changes.ts`: what caches and live streams must hear of, besides the status changes. */
@@ -379,6 +381,17 @@ export interface Audit {
    * Throws GatewayError `unavailable` if it cannot be written: then give out nothing.
    */
   record(entry: AuditEntry): Promise<void>
+}
+
+/** What is counted: requests of a caller, or its failures. */
+export type LimitedBy = 'address' | 'failure' | 'client' | 'user' | 'credential'
+
+/** `limits/rateLimits.ts`: whether a caller may go on. */
+export interface RateLimits {
+  /** Counts one. Undefined: go on; else refuse, and say that it may come again after so many seconds. */
+  take(by: LimitedBy, key: string): Promise<number | undefined>
+  /** Counts nothing. */
+  isUsedUp(by: LimitedBy, key: string): Promise<number | undefined>
 }
 
 /** `mcp/endpoint.ts`. */

@@ -6,10 +6,12 @@ import { createActivation } from './activation.ts'
 import type { Commit, RecordEvent } from './commit.ts'
 import { createLinks } from './links.ts'
 import { createMakeActive } from './makeActive.ts'
+import { keepForRevocation } from './pendingRevocations.ts'
 import { openCredential, sealCredential } from './sealedCredential.ts'
+import { asOfNow, unlessRevoked } from './unlessRevoked.ts'
 import { createVerification, type VerificationOptions } from './verification.ts'
 
-export interface AccountsOptions extends Pick<VerificationOptions, 'verifyUrl' | 'revoke'> {
+export interface AccountsOptions extends Pick<VerificationOptions, 'verifyUrl' | 'finishRevocations'> {
   readonly store: Store
   readonly vault: Vault
   readonly registry: Registry
@@ -32,11 +34,11 @@ export function createAccounts({
   clock,
   linkLifetimeMs = LINK_LIFETIME_MS,
   verifyUrl,
-  revoke,
+  finishRevocations,
 }: AccountsOptions): Accounts {
   const now = () => new Date(clock())
   const makeActive = createMakeActive({ vault, clock })
-  const verification = createVerification({ store, vault, registry, commit, clock, verifyUrl, revoke }, makeActive)
+  const verification = createVerification({ store, vault, commit, clock, verifyUrl, finishRevocations }, makeActive)
 
   return {
     ...createLinks({ store, vault, registry, publicUrl, clock, lifetimeMs: linkLifetimeMs }),
@@ -44,11 +46,15 @@ export function createAccounts({
     verifyUser: (request) => verification.verifyUser(request),
     discardUnverified: () => verification.discardUnverified(),
 
-    async ensureForConfig(config, userIdentifier) {
+    async ensureForConfig(config, userIdentifier, given) {
+      const asOf = given ?? (await asOfNow(store, userIdentifier))
       const connections = connectionsOf(config, registry)
       const existing = await list(connections, userIdentifier)
       const missing = connections.filter(({ id }) => !existing.has(id))
-      await store.accounts.insertMissing(missing.map((connection) => newAccount(connection, userIdentifier, now())))
+      if (missing.length > 0) {
+        const made = missing.map((connection) => newAccount(connection, userIdentifier, now()))
+        await unlessRevoked(store, userIdentifier, asOf, (inner) => inner.accounts.insertMissing(made))
+      }
       const accounts = missing.length === 0 ? existing : await list(connections, userIdentifier)
       return await Promise.all(connections.flatMap((connection) => settled(connection, accounts.get(connection.id))))
     },
@@ -58,7 +64,8 @@ export function createAccounts({
     async replaceCredential(account, credential) {
       return await store.transaction(async (inner) => {
         const current = await inner.accounts.get(account.id)
-        // Somebody has removed the account meanwhile: what the provider gave must not bring it back.
+        // Somebody has removed the account meanwhile: what the provider gave must not bring it back, but go back.
+        if (current === undefined) await keepForRevocation(inner, vault, account, credential, now())
         if (current === undefined || current.status === 'DISCONNECTED') return undefined
         const written = await write(inner, { ...account, status: current.status }, credential, current.status)
         return written ? await inner.accounts.get(account.id) : undefined

@@ -38,8 +38,7 @@ export function createInstances({ store, commit, keys, publicUrl, clock }: Insta
         return { ...instance, urlVersion: urlVersion + 1, urlKeyId: keys.currentKeyId, updatedAt: at }
       }),
 
-    url: (instance) =>
-      Promise.resolve(new Secret(`${publicUrl.origin}/mcp/${keys.urlSecret(instance).reveal()}`)),
+    url: (instance) => Promise.resolve(new Secret(`${publicUrl.origin}/mcp/${keys.urlSecret(instance).reveal()}`)),
   }
 
   function newInstance(config: McpConfig, userIdentifier: string, name = config.name): McpInstance {

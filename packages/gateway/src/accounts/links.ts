@@ -4,6 +4,7 @@ import { Secret } from '../secret.ts'
 import type { Accounts, Clock, LinkState, Registry, Vault } from '../services.ts'
 import { newId } from '../store/newId.ts'
 import type { AuthLink, Store } from '../store/store.ts'
+import { revokedMeanwhile } from './unlessRevoked.ts'
 import { hashLinkToken, newLinkToken, sealLinkState } from './linkTokens.ts'
 
 export interface LinksOptions {
@@ -34,7 +35,10 @@ export function createLinks({
       const id = newId('lnk')
       const sealedState = state === undefined ? undefined : sealLinkState(vault, id, state)
       const link = { id, accountId: account.id, tokenHash, createdAt, expiresAt, clientId, verifyUrl, sealedState }
-      await store.links.insert(link)
+      await store.transaction(async (inner) => {
+        if ((await inner.accounts.get(account.id)) === undefined) throw revokedMeanwhile()
+        await inner.links.insert(link)
+      })
       return { url: new Secret(`${publicUrl.origin}/connect/${token.reveal()}`), expiresAt }
     },
 

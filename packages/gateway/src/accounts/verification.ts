@@ -1,12 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { ConnectedAccount, Connection, Credential } from '../domain.ts'
+import type { ConnectedAccount, Credential } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { Secret } from '../secret.ts'
-import type { Accounts, AwaitingVerification, Clock, Registry, Vault } from '../services.ts'
+import type { Accounts, AwaitingVerification, Clock, Vault } from '../services.ts'
 import type { AuthLink, PendingVerification, Store } from '../store/store.ts'
 import type { Commit, RecordEvent } from './commit.ts'
 import { openLinkState } from './linkTokens.ts'
 import { changedMeanwhile, type MakeActive } from './makeActive.ts'
+import { keepForRevocation } from './pendingRevocations.ts'
+import { REVOCATION_LEASE_MS } from './upstreamRevocations.ts'
 
 /** How often the gateway looks for credentials that nobody verified, in milliseconds. */
 export const DISCARD_UNVERIFIED_EVERY_MS = 30_000
@@ -17,13 +19,12 @@ const MOST_AT_ONCE = 100
 export interface VerificationOptions {
   readonly store: Store
   readonly vault: Vault
-  readonly registry: Registry
   readonly commit: Commit
   readonly clock: Clock
   /** Where the app verifies its user, for links that were made without saying. Default: such links need no verifying. */
   readonly verifyUrl?: string | undefined
-  /** Gives a grant back to the server that made it (RFC 7009), as well as that goes. */
-  readonly revoke?: ((connection: Connection, credential: Credential) => Promise<void>) | undefined
+  /** Tells authorization servers what is left to tell them of this user (RFC 7009). Default: somebody else will. */
+  readonly finishRevocations?: ((userIdentifier: string) => Promise<unknown>) | undefined
 }
 
 /** Credentials that wait until the app says that the person who consented is its user (security T20). */
@@ -35,6 +36,11 @@ export interface Verification extends Pick<Accounts, 'verifyUser' | 'discardUnve
   settle(account: ConnectedAccount): Promise<void>
 }
 
+interface Outcome {
+  readonly owner: string
+  readonly verified: ConnectedAccount | undefined
+}
+
 interface Consent {
   readonly link: AuthLink
   readonly account: ConnectedAccount
@@ -42,7 +48,7 @@ interface Consent {
 }
 
 export function createVerification(options: VerificationOptions, makeActive: MakeActive): Verification {
-  const { store, vault, commit, clock } = options
+  const { store, vault, commit, clock, finishRevocations = async () => {} } = options
   const now = () => new Date(clock())
 
   return {
@@ -70,22 +76,24 @@ export function createVerification(options: VerificationOptions, makeActive: Mak
 
     async verifyUser({ authRequestId, userIdentifier, clientId }) {
       const requestHash = hashOf(authRequestId)
-      const { verified, discarded } = await commit(async (inner, { record }) => {
+      const outcome = await commit(async (inner, { record }): Promise<Outcome | undefined> => {
         const pending = await lock(inner, requestHash)
-        if (pending === undefined || !mayVerify(pending, clientId)) return { verified: undefined, discarded: [] }
+        if (pending === undefined || !mayVerify(pending, clientId)) return undefined
+        const { userIdentifier: owner } = pending
         const account = await inner.accounts.get(pending.accountId)
-        const isGood =
-          pending.userIdentifier === userIdentifier &&
-          pending.expiresAt.getTime() > clock() &&
-          account?.status === 'PENDING_VERIFICATION'
-        if (!isGood) return { verified: undefined, discarded: await discard(inner, record, pending) }
-        await inner.verifications.take(requestHash, pending.userIdentifier)
-        const credential = open(pending)
+        const isInTime = pending.expiresAt.getTime() > clock() && account?.status === 'PENDING_VERIFICATION'
+        if (!isInTime || owner !== userIdentifier) {
+          await discard(inner, record, pending)
+          return { owner, verified: undefined }
+        }
+        await inner.verifications.take(requestHash, owner)
+        const credential = openUnverified(vault, pending)
         await makeActive(inner, record, account, credential)
-        return { verified: account, discarded: await takeOthers(inner, account, credential) }
+        await discardOthers(inner, account, credential)
+        return { owner, verified: account }
       })
-      await revokeAll(discarded)
-      if (verified !== undefined) return verified
+      if (outcome !== undefined) await finishRevocations(outcome.owner)
+      if (outcome?.verified !== undefined) return outcome.verified
       throw new GatewayError(
         'forbidden',
         'This authorization cannot be verified. Have the user connect the account again.',
@@ -94,24 +102,24 @@ export function createVerification(options: VerificationOptions, makeActive: Mak
 
     async discardUnverified() {
       const expired = await store.verifications.expired(now(), MOST_AT_ONCE)
-      for (const { requestHash } of expired) await discardExpired(requestHash)
+      for (const pending of expired) await discardExpired(pending)
       if (expired.length === MOST_AT_ONCE) await this.discardUnverified()
     },
 
     async settle({ id, userIdentifier }) {
       const waiting = await store.verifications.ofAccount(id, userIdentifier)
-      for (const { requestHash, expiresAt } of waiting) {
-        if (expiresAt.getTime() <= clock()) await discardExpired(requestHash)
+      for (const pending of waiting) {
+        if (pending.expiresAt.getTime() <= clock()) await discardExpired(pending)
       }
     },
   }
 
-  async function discardExpired(requestHash: string): Promise<void> {
-    const discarded = await commit(async (inner, { record }) => {
+  async function discardExpired({ requestHash, userIdentifier }: PendingVerification): Promise<void> {
+    await commit(async (inner, { record }) => {
       const pending = await lock(inner, requestHash)
-      return pending && pending.expiresAt.getTime() <= clock() ? await discard(inner, record, pending) : []
+      if (pending && pending.expiresAt.getTime() <= clock()) await discard(inner, record, pending)
     })
-    await revokeAll(discarded)
+    await finishRevocations(userIdentifier)
   }
 
   /** Reads it once more after the user is locked: then nobody else takes it. */
@@ -123,46 +131,36 @@ export function createVerification(options: VerificationOptions, makeActive: Mak
   }
 
   /** Removes the credential; the account is what it was, unless another consent waits. */
-  async function discard(inner: Store, record: RecordEvent, pending: PendingVerification) {
+  async function discard(inner: Store, record: RecordEvent, pending: PendingVerification): Promise<void> {
     const { requestHash, accountId, userIdentifier } = pending
-    if (!(await inner.verifications.take(requestHash, userIdentifier))) return []
+    if (!(await inner.verifications.take(requestHash, userIdentifier))) return
     const account = await inner.accounts.get(accountId)
+    if (account === undefined) return
     const others = await inner.verifications.ofAccount(accountId, userIdentifier)
-    if (account?.status === 'PENDING_VERIFICATION' && others.length === 0) {
+    if (account.status === 'PENDING_VERIFICATION' && others.length === 0) {
       await changeStatus(inner, record, account, pending.previousStatus, now())
     }
-    return account === undefined ? [] : [{ connectionId: account.connectionId, credential: open(pending) }]
+    await giveBack(inner, account, openUnverified(vault, pending))
   }
 
   /** One consent was verified: no other may be any more. What belongs to the same person upstream is not given back. */
-  async function takeOthers(inner: Store, account: ConnectedAccount, credential: Credential) {
-    const discarded: Discarded[] = []
+  async function discardOthers(inner: Store, account: ConnectedAccount, credential: Credential): Promise<void> {
     for (const other of await inner.verifications.ofAccount(account.id, account.userIdentifier)) {
       await inner.verifications.take(other.requestHash, account.userIdentifier)
-      const superseded = open(other)
-      if (isSomebodyElses(superseded, credential)) {
-        discarded.push({ connectionId: account.connectionId, credential: superseded })
-      }
+      const superseded = openUnverified(vault, other)
+      if (isSomebodyElses(superseded, credential)) await giveBack(inner, account, superseded)
     }
-    return discarded
   }
 
-  function open(pending: PendingVerification): Credential {
-    return JSON.parse(vault.open(pending.sealedCredential, contextOf(pending)))
-  }
-
-  /** Nobody here can use it any more, whatever the server says to this. */
-  async function revokeAll(discarded: readonly Discarded[]): Promise<void> {
-    for (const { connectionId, credential } of discarded) {
-      const connection = options.registry.connection(connectionId)
-      if (connection !== undefined) await options.revoke?.(connection, credential).catch(() => {})
-    }
+  /** Its server is told, even if this process ends before that. Nobody here can use it any more, whatever it says. */
+  async function giveBack(inner: Store, account: ConnectedAccount, credential: Credential): Promise<void> {
+    await keepForRevocation(inner, vault, account, credential, new Date(clock() + REVOCATION_LEASE_MS))
   }
 }
 
-interface Discarded {
-  readonly connectionId: string
-  readonly credential: Credential
+/** Throws GatewayError `internal` if the bytes are not what was sealed for exactly this row. */
+export function openUnverified(vault: Vault, pending: PendingVerification): Credential {
+  return JSON.parse(vault.open(pending.sealedCredential, contextOf(pending)))
 }
 
 async function previousStatus(store: Store, account: ConnectedAccount) {

@@ -78,11 +78,16 @@ export function configRoutes(options: ConfigRoutesOptions): Hono {
   })
 
   app.post('/:id/tokens', async (context) => {
-    const { identifier, expiry, tools } = await readBody(context, sessionTokenRequestSchema)
+    const {
+      identifier,
+      expiry,
+      tools,
+      allow_partial: allowPartial,
+    } = await readBody(context, sessionTokenRequestSchema)
     const config = await configs.require(context.req.param('id'))
     const epoch = await revocations.epoch(identifier, config.id)
-    const states = await accounts.ensureForConfig(config, identifier)
-    const request = { config, userIdentifier: identifier, accounts: states, expiry, tools, epoch }
+    const states = await accounts.ensureForConfig(config, identifier, { configId: config.id, epoch })
+    const request = { config, userIdentifier: identifier, accounts: states, expiry, tools, allowPartial, epoch }
     const token = await sessionTokens.issue(request)
     return context.json(toWire.sessionToken(token))
   })

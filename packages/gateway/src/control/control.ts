@@ -3,13 +3,25 @@ import { bodyLimit } from 'hono/body-limit'
 import type { Commit } from '../accounts/commit.ts'
 import type { ApiClient } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Accounts, Clock, EventLog, Instances, Keys, Registry, Revocations, Vault, Webhooks } from '../services.ts'
+import type {
+  Accounts,
+  Changes,
+  Clock,
+  EventLog,
+  Instances,
+  Keys,
+  Registry,
+  Revocations,
+  Vault,
+  Webhooks,
+} from '../services.ts'
 import type { Store } from '../store/store.ts'
 import { authenticate } from './authenticate.ts'
 import { createAuthStates } from './authStates.ts'
 import { configRoutes } from './configRoutes.ts'
 import type { ManagedConfigs } from './configs.ts'
 import { connectedAccountRoutes } from './connectedAccountRoutes.ts'
+import { deleteAccountRoute } from './deleteAccountRoute.ts'
 import { eventRoutes } from './eventRoutes.ts'
 import { createFilters } from './filters.ts'
 import { idempotency } from './idempotency.ts'
@@ -18,10 +30,11 @@ import { createManagedInstances } from './managedInstances.ts'
 import { methodGuard } from './methodGuard.ts'
 import { apiPaths } from './openapi/apiPaths.ts'
 import { openApiRoute } from './openapi/openApiRoute.ts'
-import { createSessionTokens } from './sessionTokens.ts'
+import { createSessionTokens, type SessionTokensOptions } from './sessionTokens.ts'
 import { createStatusEvents } from './statusEvents.ts'
 import { tokenRoute } from './tokenRoute.ts'
 import { createToWire } from './toWire.ts'
+import { userRoutes } from './userRoutes.ts'
 import { verificationRoutes, type VerificationRoutesOptions } from './verificationRoutes.ts'
 import { webhookRoutes } from './webhookRoutes.ts'
 
@@ -38,9 +51,12 @@ export interface ControlOptions extends Pick<VerificationRoutesOptions, 'publicU
   readonly accounts: Accounts
   readonly revocations: Revocations
   readonly events: EventLog
+  readonly changes: Changes
   readonly webhooks: Webhooks
   /** What the MCP endpoint answers to `server/discover`. */
   readonly discoverResult: () => Record<string, unknown>
+  /** Which of these names no tool can have on the config's endpoint. */
+  readonly unknownTools: SessionTokensOptions['unknownTools']
   /** Ends the event streams when the gateway closes. Default: never. */
   readonly signal?: AbortSignal | undefined
   /** How often a silent event stream says that it lives, in milliseconds. Default: 15,000. */
@@ -83,6 +99,8 @@ export function createControl(options: ControlOptions): Hono {
   app.route('/api/v1/webhooks', webhookRoutes(shared))
   app.route('/api/v1/connected_accounts', connectedAccountRoutes(shared))
   app.route('/api/v1/connected_accounts', verificationRoutes(shared))
+  app.route('/', deleteAccountRoute(shared))
+  app.route('/', userRoutes(shared))
   app.route('/api/v1/events', eventRoutes({ ...shared, signal, keepAliveMs }))
   return app
 }

@@ -23,10 +23,10 @@ export type NamedKind = 'tools' | 'prompts'
 /** The config's connections in its order, read anew: without those whose account the token was not made for. */
 export async function allowedConnections(
   accounts: Accounts,
-  { config, userIdentifier, accountIds }: Principal,
+  { config, userIdentifier, accountIds, asOf }: Principal,
 ): Promise<readonly AllowedConnection[]> {
   const naming = { prefixed: config.mappings.length > 1 }
-  const found = await accounts.ensureForConfig(config, userIdentifier)
+  const found = await accounts.ensureForConfig(config, userIdentifier, asOf)
   const byConnection = new Map(found.map((each) => [each.connection.id, each]))
   return config.mappings.flatMap(({ connectionId, tools }) => {
     const entry = byConnection.get(connectionId)

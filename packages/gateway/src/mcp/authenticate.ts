@@ -1,5 +1,5 @@
 import type { McpConfig } from '../domain.ts'
-import type { Configs, Instances, Keys, Revocations } from '../services.ts'
+import type { AsOf, Configs, Instances, Keys, Revocations } from '../services.ts'
 import type { SessionTokens } from './sessionTokens.ts'
 
 /** Whose endpoint this request is for, and what narrows it. Found anew on every request. */
@@ -11,6 +11,8 @@ export interface Principal {
   readonly tools: ReadonlySet<string> | undefined
   /** A session token is good for the accounts that it was made for. */
   readonly accountIds: ReadonlySet<string> | undefined
+  /** Nothing is made for a user who was revoked since. */
+  readonly asOf: AsOf
 }
 
 export type Authentication = Principal | 'unknown_url' | 'invalid_token'
@@ -20,7 +22,7 @@ export interface AuthenticateDeps {
   readonly sessionTokens: SessionTokens
   readonly instances: Instances
   readonly configs: Configs
-  readonly revocations: Revocations
+  readonly revocations: Pick<Revocations, 'epoch'>
 }
 
 const URL_SECRET_PREFIX = 'lkurl_'
@@ -37,7 +39,10 @@ export async function authenticate(
   return 'unknown_url'
 }
 
-async function byUrlSecret({ keys, instances, configs }: AuthenticateDeps, secret: string): Promise<Authentication> {
+async function byUrlSecret(
+  { keys, instances, configs, revocations }: AuthenticateDeps,
+  secret: string,
+): Promise<Authentication> {
   const claims = keys.verifyUrlSecret(secret)
   if (claims === undefined) return 'unknown_url'
   const instance = await instances.get(claims.instanceId)
@@ -45,8 +50,9 @@ async function byUrlSecret({ keys, instances, configs }: AuthenticateDeps, secre
   if (instance.urlVersion !== claims.urlVersion || instance.urlKeyId !== claims.keyId) return 'unknown_url'
   const config = await configs.get(instance.configId)
   if (config === undefined) return 'unknown_url'
-  const { userIdentifier, id: instanceId } = instance
-  return { config, userIdentifier, instanceId, tools: undefined, accountIds: undefined }
+  const { userIdentifier, id: instanceId, configId } = instance
+  const asOf = { configId, epoch: await revocations.epoch(userIdentifier, configId) }
+  return { config, userIdentifier, instanceId, tools: undefined, accountIds: undefined, asOf }
 }
 
 /** The token is verified before the database is asked, so a URL without one tells nothing about which configs exist. */
@@ -68,5 +74,6 @@ async function bySessionToken(
     instanceId: undefined,
     tools: claims.tools === undefined ? undefined : new Set(claims.tools),
     accountIds: new Set(claims.connectedAccountIds),
+    asOf: { configId, epoch: claims.epoch },
   }
 }

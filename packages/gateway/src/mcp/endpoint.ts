@@ -52,6 +52,7 @@ import {
   methodNotAllowed,
   resultReply,
   resultText,
+  tokenInQuery,
   unknownUrl,
 } from './replies.ts'
 
@@ -61,12 +62,14 @@ export interface McpEndpointDeps {
   readonly instances: Instances
   readonly configs: Configs
   readonly accounts: Accounts
-  readonly revocations: Revocations
+  readonly revocations: Pick<Revocations, 'epoch'>
   readonly credentials: Credentials
   readonly events: EventLog
   readonly changes: Changes
   readonly fetch: GuardedFetch
   readonly clock: Clock
+  /** Told of each use of an instance's URL. Default: nobody. */
+  readonly onUse?: ((instanceId: string) => void) | undefined
   /** What the endpoint says it is. Default: `latchkey`, version 0.0.0. */
   readonly serverInfo?: ServerInfo
   /** The longest request body, in bytes. Default 10 MiB. */
@@ -89,7 +92,7 @@ const LIST_OF_METHOD: ReadonlyMap<string, ListKind> = new Map(
  * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
  */
 export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
-  const { keys, vault, credentials, events, changes, fetch, clock, listTimeoutMs } = deps
+  const { keys, vault, credentials, events, changes, fetch, clock, listTimeoutMs, onUse } = deps
   const fresh = createFreshReads(deps)
   const { instances, configs, accounts, revocations } = fresh
   const {
@@ -248,11 +251,16 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   return {
     async handle(request, endpoint, log) {
       if (request.method !== 'POST' && request.method !== 'GET') return methodNotAllowed()
+      if (hasTokenInQuery(request.url)) {
+        log.set('refusal', 'token_in_query')
+        return tokenInQuery()
+      }
       const principal = await authenticate(authenticateDeps, endpoint, request.headers.get('authorization'))
       if (principal === 'unknown_url') return unknownUrl()
       if (principal === 'invalid_token') return invalidToken()
       log.set('configId', principal.config.id)
       log.set('instanceId', principal.instanceId)
+      if (principal.instanceId !== undefined) onUse?.(principal.instanceId)
       return request.method === 'GET' ? openStream(request, principal) : serve(request, principal, log)
     },
     discoverResult: () => discoverResult(serverInfo),
@@ -284,6 +292,12 @@ const KNOWN_METHODS: ReadonlySet<string> = new Set([
   'completion/complete',
   'logging/setLevel',
 ])
+
+/** RFC 9700 section 4.3.2: a query ends up in logs and in other sites' referrers, so a token does not belong there. */
+function hasTokenInQuery(url: string): boolean {
+  const query = url.indexOf('?')
+  return query !== -1 && /[?&](?:access_)?token=/i.test(url.slice(query))
+}
 
 function unreadable(error: unknown, maxBodyBytes: number): Response {
   if (error instanceof BodyTooLarge) {

@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import type { Change, McpConfig } from '../domain.ts'
-import type { Accounts, Changes, Configs, EventLog, Instances, Revocations } from '../services.ts'
+import type { Accounts, AsOf, Changes, Configs, EventLog, Instances, Revocations } from '../services.ts'
 
 export interface FreshReadsDeps {
   readonly instances: Instances
   readonly configs: Configs
   readonly accounts: Accounts
-  readonly revocations: Revocations
+  readonly revocations: Pick<Revocations, 'epoch'>
   readonly events: Pick<EventLog, 'subscribe'>
   readonly changes: Pick<Changes, 'subscribe'>
 }
@@ -53,11 +53,11 @@ export function createFreshReads({ instances, configs, accounts, revocations, ev
     configs: { ...configs, get: (id: string) => remember(knownConfigs, id, () => configs.get(id)) },
     accounts: {
       ...accounts,
-      ensureForConfig(config: McpConfig, userIdentifier: string) {
+      ensureForConfig(config: McpConfig, userIdentifier: string, asOf?: AsOf) {
         let ofUser = knownAccounts.get(userIdentifier)
         if (ofUser === undefined) knownAccounts.set(userIdentifier, (ofUser = new Map()))
         // By the object and not by its id: a config that was read anew may have other connections.
-        return remember(ofUser, config, () => accounts.ensureForConfig(config, userIdentifier))
+        return remember(ofUser, config, () => accounts.ensureForConfig(config, userIdentifier, asOf))
       },
     },
     revocations: {

@@ -49,6 +49,12 @@ export function invalidToken(): Response {
   return errorReply(null, { code: REFUSED, message }, 401, { 'www-authenticate': 'Bearer error="invalid_token"' })
 }
 
+/** The same whether the token is good or not: nobody looks at it. */
+export function tokenInQuery(): Response {
+  const message = 'A token does not belong in the query: put it into the Authorization header'
+  return errorReply(null, { code: REFUSED, message }, 400)
+}
+
 export function methodNotAllowed(): Response {
   return errorReply(null, { code: REFUSED, message: 'Method not allowed' }, 405, { allow: 'POST' })
 }

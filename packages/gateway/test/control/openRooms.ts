@@ -10,12 +10,13 @@ import { createRegistry } from '../../src/config/registry.ts'
 import { verifyUrlProblem } from '../../src/config/verifyUrls.ts'
 import { createConfigs } from '../../src/control/configs.ts'
 import { createControl } from '../../src/control/control.ts'
-import type { Credential } from '../../src/domain.ts'
+import type { Connection, Credential } from '../../src/domain.ts'
 import { createChanges } from '../../src/events/changes.ts'
 import { createEventLog } from '../../src/events/eventLog.ts'
 import { errorResponse } from '../../src/http/errorResponse.ts'
 import { createKeys } from '../../src/keys/keys.ts'
 import type { UpstreamRevocation } from '../../src/services.ts'
+import { createUnknownTools } from '../../src/mcp/unknownTools.ts'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
@@ -71,10 +72,16 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     verifyUrl: parsed.userVerification?.url,
     revoke: async (_connection, credential) => void revoked.push(credential),
   })
-  const oauth = { revoke: async (): Promise<UpstreamRevocation> => 'not_offered' }
+  const upstream = { outcome: 'revoked' as UpstreamRevocation | Promise<UpstreamRevocation>, told: [] as string[] }
+  const oauth = {
+    revoke: async (_connection: Connection, { accessToken }: Credential & { type: 'oauth2' }) => {
+      upstream.told.push(accessToken)
+      return await upstream.outcome
+    },
+  }
   const upstreamRevocations = createUpstreamRevocations({ store, vault, registry, oauth, clock })
   const revocations = createRevocations({ store, commit, vault, registry, upstreamRevocations, clock })
-  const instances = createInstances({ store, keys, publicUrl, clock })
+  const instances = createInstances({ store, commit, keys, publicUrl, clock })
   const configs = createConfigs({ store, commit, publicUrl, clock })
   const closing = new AbortController()
   const webhooks = createWebhooks({ store, vault, clock, checkUrl: (url) => new URL(url), wake: () => undefined })
@@ -93,8 +100,10 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     accounts,
     revocations,
     events,
+    changes,
     webhooks,
     discoverResult: () => ({ supportedVersions: ['2026-07-28'] }),
+    unknownTools: createUnknownTools(registry),
     signal: closing.signal,
     keepAliveMs: 20,
   })
@@ -115,6 +124,11 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     events,
     webhooks,
     accounts,
+    revocations,
+    upstreamRevocations,
+    /** What the authorization servers are told of removed accounts, and what they answer. */
+    upstream,
+    changes,
     instances,
     configs,
     /** What was given back upstream. */

@@ -3,6 +3,7 @@ import { configPaths } from '../configPaths.ts'
 import { eventPaths } from '../eventPaths.ts'
 import { gatewayPaths } from '../gatewayPaths.ts'
 import { instancePaths } from '../instancePaths.ts'
+import { revocationPaths } from '../revocationPaths.ts'
 import { verificationPaths } from '../verificationPaths.ts'
 import { webhookPaths } from '../webhookPaths.ts'
 import type { RouteDescription } from './describeRoute.ts'
@@ -14,6 +15,7 @@ export const apiPaths: readonly RouteDescription[] = [
   ...instancePaths,
   ...accountPaths,
   ...verificationPaths,
+  ...revocationPaths,
   ...eventPaths,
   ...webhookPaths,
 ]

@@ -149,12 +149,14 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
   }
   const instances: Instances = {
     ensure: notItsBusiness,
+    rotateUrl: notItsBusiness,
     url: notItsBusiness,
     get: (id) => Promise.resolve(instancesById.get(id)),
   }
   const events: EventLog = {
     after: notItsBusiness,
     latestSequence: notItsBusiness,
+    earliestSequence: notItsBusiness,
     subscribe(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

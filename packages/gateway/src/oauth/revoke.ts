@@ -1,0 +1,81 @@
+import * as oauth from 'oauth4webapi'
+import type { Connection } from '../domain.ts'
+import type { UpstreamRevocation } from '../services.ts'
+import { clientFor } from './client.ts'
+import type { OAuthContext } from './context.ts'
+import type { Discovery } from './discovery.ts'
+import { classifyFailure } from './protocolError.ts'
+import { protocolRequest } from './protocolRequest.ts'
+import type { Registrar } from './registrar.ts'
+import type { OAuthCredential } from './tokens.ts'
+
+interface Parts {
+  readonly discovery: Discovery
+  readonly registrar: Registrar
+}
+
+type Hint = 'refresh_token' | 'access_token'
+
+/**
+ * Gives a grant back to the server that made it, and to no other (RFC 7009): the refresh token first, because with it
+ * goes what it could still make. Never throws: there is nothing that the caller could do about it.
+ */
+export async function revokeGrant(
+  context: OAuthContext,
+  { discovery, registrar }: Parts,
+  connection: Connection,
+  credential: OAuthCredential,
+): Promise<UpstreamRevocation> {
+  try {
+    const server = await discovery.server(connection, credential.issuer)
+    if (server.revocation_endpoint === undefined) return 'not_offered'
+    context.policy.checkUrl(server.revocation_endpoint)
+    if (!(await isKnownClient(context, connection, credential))) return 'failed'
+    const { client, authentication } = await clientFor(context, registrar, connection, server)
+    if (client.client_id !== credential.clientId) return 'failed'
+    const revoke = (token: string, hint: Hint) => revokeToken(context, server, client, authentication, token, hint)
+    const ofGrant = credential.refreshToken && (await revoke(credential.refreshToken, 'refresh_token'))
+    const ofAccess = await revoke(credential.accessToken, 'access_token')
+    return outcomeOf(ofGrant, ofAccess)
+  } catch {
+    return 'failed'
+  }
+}
+
+/** A client that we do not have any more is not registered anew only to say good-bye with it. */
+async function isKnownClient(
+  { registrations, redirectUri }: OAuthContext,
+  { auth }: Connection,
+  { issuer, clientId }: OAuthCredential,
+): Promise<boolean> {
+  if (auth.type !== 'oauth2') return false
+  const known = auth.clientId ?? (await registrations.get({ issuer, redirectUri }))?.clientId
+  return known === clientId
+}
+
+async function revokeToken(
+  context: OAuthContext,
+  server: oauth.AuthorizationServer,
+  client: oauth.Client,
+  authentication: oauth.ClientAuth,
+  token: string,
+  hint: Hint,
+): Promise<'revoked' | 'unsupported'> {
+  try {
+    const options = { ...protocolRequest(context), additionalParameters: { token_type_hint: hint } }
+    await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, authentication, token, options))
+    return 'revoked'
+  } catch (error) {
+    const failure = classifyFailure(error)
+    // RFC 7009 section 2.2.1: a server need not be able to revoke access tokens.
+    if (failure.kind === 'refused' && failure.error === 'unsupported_token_type') return 'unsupported'
+    throw error
+  }
+}
+
+function outcomeOf(
+  ofGrant: '' | 'revoked' | 'unsupported' | undefined,
+  ofAccess: 'revoked' | 'unsupported',
+): UpstreamRevocation {
+  return ofGrant === 'revoked' || ofAccess === 'revoked' ? 'revoked' : 'not_offered'
+}
