@@ -5,9 +5,13 @@ import type { Benchmark, Figures } from './benchmark.ts'
 import { isolation } from './isolation.ts'
 import { readiness } from './readiness.ts'
 import { relay } from './relay/relay.ts'
+import { scale } from './scale/scale.ts'
+import { kill } from './replicas/kill.ts'
+import { refresh } from './replicas/refresh.ts'
+import { revocation } from './replicas/revocation.ts'
 import { tools } from './tools.ts'
 
-const benchmarks: readonly Benchmark[] = [readiness, tools, relay, isolation]
+const benchmarks: readonly Benchmark[] = [readiness, tools, relay, isolation, scale, refresh, revocation, kill]
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true }, json: { type: 'string' } } })
 const wanted = values.only ?? benchmarks.map(({ name }) => name)

@@ -8,26 +8,35 @@ import { createInstances } from './accounts/instances.ts'
 import { createLastUsed } from './accounts/lastUsed.ts'
 import { createRevocations } from './accounts/revocations.ts'
 import { createUpstreamRevocations } from './accounts/upstreamRevocations.ts'
+import { createAudit } from './audit/audit.ts'
+import { auditedAccounts, auditedInstances, auditedKeys, auditedWebhooks } from './audit/audited.ts'
+import { createDenials } from './audit/denials.ts'
 import { createClosers, type Closers } from './closers.ts'
 import type { GatewayOptions } from './config/gatewayOptions.ts'
 import { parseOptions, type ParsedOptions } from './config/parseOptions.ts'
 import { createRegistry } from './config/registry.ts'
 import { verifyUrlProblem } from './config/verifyUrls.ts'
 import { createConnect } from './connect/connect.ts'
+import { createRefusalPage } from './connect/refusalPage.ts'
 import { createConfigs } from './control/configs.ts'
 import { createControl } from './control/control.ts'
 import { createStatusEvents } from './control/statusEvents.ts'
-import type { Connection, Credential } from './domain.ts'
 import { createChanges } from './events/changes.ts'
 import { createEventLog } from './events/eventLog.ts'
 import { startFeed } from './events/feed.ts'
 import { createApp } from './http/app.ts'
+import { createClientAddress } from './http/clientAddress.ts'
 import { createGuardedFetch } from './http/guardedFetch.ts'
 import { createKeys } from './keys/keys.ts'
 import { createOutboundPolicy } from './http/outboundPolicy.ts'
+import { createReadiness, type Check } from './http/readiness.ts'
+import { createRequestGate } from './http/requestGate.ts'
+import { createRateLimits } from './limits/rateLimits.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { createUnknownTools } from './mcp/unknownTools.ts'
 import { createOAuth } from './oauth/oauth.ts'
+import { GatewayError } from './errors.ts'
+import type { Keys, Vault } from './services.ts'
 import { openStore, type DatabaseLocation } from './store/openStore.ts'
 import type { Store } from './store/store.ts'
 import { createWebhookRoom } from './webhooks/webhookRoom.ts'
@@ -38,6 +47,9 @@ import { version } from './version.ts'
 
 /** A refresh whose process died is tried again while the authorization server still forgives it. */
 const SETTLE_EVERY_MS = 1_000
+const TELL_DENIALS_EVERY_MS = 60 * 1000
+const FORGET_ROWS = 1000
+const READY_CONTEXT = ['ready']
 const FORGET_EVERY_MS = 10 * 60 * 1000
 /** How often the gateway looks for grants that a killed process was about to give back. */
 const REVOKE_LEFT_EVERY_MS = 30_000
@@ -50,8 +62,16 @@ const KEEP_EVENTS_MS = 30 * 24 * 60 * 60 * 1000
 
 /** A gateway, as a value: give its `fetch` to any HTTP server whose requests carry the public URL's host. */
 export interface Gateway extends AsyncDisposable {
-  /** Answers a request. It never rejects. */
-  readonly fetch: (request: Request) => Promise<Response>
+  /**
+   * Answers a request. It never rejects. `environment` is what `@hono/node-server` hands on beside it: of that the
+   * address of the peer is read, for limits and the audit log.
+   */
+  readonly fetch: (request: Request, environment?: unknown) => Promise<Response>
+  /**
+   * Says at `GET /ready` that requests should go elsewhere from now on, and takes no new event streams; all else is
+   * served until `close`.
+   */
+  drain(): void
   /** Ends open event streams, lets requests be answered that have begun, then closes sockets and the store. Idempotent. */
   close(): Promise<void>
 }
@@ -102,20 +122,25 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const mayMakeKeys = isLoopback && database.kind === 'sqlite'
   const { rings, vault, reencryption, reload } = await openVault({ ...options, isLoopback: mayMakeKeys, directory, store })
   closers.add(startUpkeep({ ringKeys: store.ringKeys, reencryption, reload, keys: rings.encryption, clock, log }))
-  const keys = createKeys(rings.signing, { publicUrl, clock })
+  const operations = createOperations(options, store)
+  const { audit, limits } = operations
+  closers.add(async () => await operations.denials.flush())
+  closers.add(every(TELL_DENIALS_EVERY_MS, operations.denials.flush))
+  const keys = auditedKeys(createKeys(rings.signing, { publicUrl, clock }), audit)
 
   const registry = await createRegistry({ ...options, store })
   const events = createEventLog(store, { log })
   const changes = createChanges({ log })
   const feed = await startFeed({ store, publish: events.publish, announce: changes.announce, log })
   closers.add(async () => await feed.close())
-  const commit = createCommit({ store, publish: feed.publish, announce: feed.announce })
-  // A grant that nobody may use is given back, as well as that goes.
-  const revoke = async (connection: Connection, credential: Credential) =>
-    void (credential.type === 'oauth2' && (await oauth.revoke(connection, credential)))
+  const commit = createCommit({ store, publish: feed.publish, announce: feed.announce, audit })
   const verifyUrl = options.userVerification?.url
-  const accounts = createAccounts({ store, vault, registry, commit, publicUrl, clock, verifyUrl, revoke })
-  const instances = createInstances({ store, commit, keys, publicUrl, clock })
+  const finishRevocations = async (userIdentifier: string) => await upstreamRevocations.finish(userIdentifier)
+  const accounts = auditedAccounts(
+    createAccounts({ store, vault, registry, commit, publicUrl, clock, verifyUrl, finishRevocations }),
+    audit,
+  )
+  const instances = auditedInstances(createInstances({ store, commit, keys, publicUrl, clock }), audit)
   const configs = createConfigs({ store, commit, publicUrl, clock })
 
   const fetch = createGuardedFetch({ allowLoopback: isLoopback })
@@ -133,6 +158,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const lastUsed = createLastUsed({ store, clock })
   closers.add(lastUsed.close)
   const mcp = createMcpEndpoint({
+    limits,
     onUse: lastUsed.note,
     keys,
     vault,
@@ -150,7 +176,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   closers.add(async () => await mcp.close())
 
   const statusEvents = createStatusEvents({ registry, configs })
-  const webhooks = await createWebhookRoom({
+  const webhookRoom = await createWebhookRoom({
     ...options,
     store,
     vault,
@@ -159,9 +185,12 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     statusEvents,
     checkUrl: createOutboundPolicy({ allowLoopback: isLoopback }).checkUrl,
   })
-  closers.add(async () => await webhooks.close())
+  closers.add(async () => await webhookRoom.close())
+  const webhooks = auditedWebhooks(webhookRoom, audit)
   const closing = new AbortController()
   const control = createControl({
+    audit,
+    limits,
     publicUrl,
     verifyUrlProblem: (url) => verifyUrlProblem(url, options),
     clients: options.clients,
@@ -191,25 +220,67 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     clock,
     publicUrl,
     appName: appNameOf(options),
-    revoke,
+    revoke: async (connection, credential) =>
+      void (credential.type === 'oauth2' && (await oauth.revoke(connection, credential))),
     verifyApiKey: createVerifyApiKey({ fetch, clock, clientInfo }),
     report: ({ code, message }) =>
       log({ time: new Date(clock()).toISOString(), level: 'warn', message: 'connect', error: code, reason: message }),
   })
-  const app = createApp({ publicUrl, control, connect, mcp, isHealthy: async () => await canRead(store), log, clock })
+  const app = createApp({
+    publicUrl,
+    control,
+    connect,
+    mcp,
+    isHealthy: async () => await canRead(store),
+    ...operations,
+    readiness: operations.readiness({ keys: async () => await canSign(keys, vault) }),
+    log,
+    clock,
+  })
 
   closers.add(every(DISCARD_UNVERIFIED_EVERY_MS, async () => await accounts.discardUnverified()))
-  closers.add(every(FORGET_EVERY_MS, async () => await forget(store, clock())))
+  closers.add(every(FORGET_EVERY_MS, async () => await forget(store, clock(), options)))
   const answering = new Set<Promise<Response>>()
   closers.add(async () => void (await Promise.allSettled(answering)))
   closers.add(() => closing.abort())
 
-  async function fetchHere(request: Request): Promise<Response> {
-    const answer = Promise.resolve(app.fetch(request))
+  async function fetchHere(request: Request, environment?: unknown): Promise<Response> {
+    const answer = Promise.resolve(app.fetch(request, environment))
     answering.add(answer)
     return await answer.finally(() => answering.delete(answer))
   }
-  return { fetch: fetchHere, close: closers.closeAll, [Symbol.asyncDispose]: closers.closeAll }
+  const { drain } = operations
+  return { fetch: fetchHere, drain, close: closers.closeAll, [Symbol.asyncDispose]: closers.closeAll }
+}
+
+/** What stands around all rooms: limits, the audit log, and whether requests should come here. */
+function createOperations(options: ParsedOptions, store: Store) {
+  const { publicUrl, clock, log, rateLimits } = options
+  let draining = false
+  const isDraining = () => draining
+  const audit = createAudit({ store: store.audit, clock, log })
+  const denials = createDenials({ audit })
+  const limits = createRateLimits(rateLimits)
+  const page = createRefusalPage(publicUrl)
+  return {
+    audit,
+    denials,
+    limits,
+    clientAddress: createClientAddress(options),
+    gate: createRequestGate({ audit, denials, limits, page, isDraining }),
+    readiness: (checks: Readonly<Record<string, Check>>) =>
+      createReadiness({ checks: { store: async () => await store.events.latestSequence(), ...checks }, isDraining }),
+    drain: () => void (draining = true),
+  }
+}
+
+/** Whether what is signed now can be verified, and what is sealed now can be opened. */
+async function canSign(keys: Pick<Keys, 'digest' | 'jwks'>, vault: Vault): Promise<void> {
+  const sealed = vault.seal('ready', READY_CONTEXT)
+  if (vault.open(sealed, READY_CONTEXT) !== 'ready' || keys.digest('ready') === '' || keys.jwks().keys.length === 0) {
+    throw new GatewayError('internal', 'The keys do not work.')
+  }
+  return await Promise.resolve()
 }
 
 /** Where files of the gateway's own may lie. */
@@ -230,8 +301,13 @@ async function canRead(store: Store): Promise<boolean> {
 }
 
 /** Forgets what nobody will ask for any more. */
-async function forget(store: Store, now: number): Promise<void> {
+async function forget(
+  store: Store,
+  now: number,
+  { auditRetentionMs }: Pick<ParsedOptions, 'auditRetentionMs'>,
+): Promise<void> {
   await store.forgetExpired(new Date(now - KEEP_EXPIRED_MS))
+  if (auditRetentionMs !== undefined) await forgetAudit(store, new Date(now - auditRetentionMs))
   await store.changes.forget(new Date(now - KEEP_CHANGES_MS))
   await store.webhooks.forgetDeliveries(new Date(now - KEEP_EVENTS_MS))
   await store.events.forget(new Date(now - KEEP_EVENTS_MS))
@@ -242,4 +318,9 @@ function every(milliseconds: number, task: () => Promise<void>): () => void {
   const timer = setInterval(() => void task().catch(() => {}), milliseconds)
   timer.unref()
   return () => clearInterval(timer)
+}
+
+/** In small steps, so that nobody waits for long. */
+async function forgetAudit({ audit }: Pick<Store, 'audit'>, before: Date): Promise<void> {
+  while ((await audit.forget(before, FORGET_ROWS)) === FORGET_ROWS);
 }

@@ -5,17 +5,21 @@ import type { ApiClient } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type {
   Accounts,
+  Audit,
   Changes,
   Clock,
   EventLog,
   Instances,
   Keys,
+  RateLimits,
   Registry,
   Revocations,
   Vault,
   Webhooks,
 } from '../services.ts'
 import type { Store } from '../store/store.ts'
+import { auditRequests } from './auditRequests.ts'
+import { auditRoutes } from './auditRoutes.ts'
 import { authenticate } from './authenticate.ts'
 import { createAuthStates } from './authStates.ts'
 import { configRoutes } from './configRoutes.ts'
@@ -53,6 +57,9 @@ export interface ControlOptions extends Pick<VerificationRoutesOptions, 'publicU
   readonly events: EventLog
   readonly changes: Changes
   readonly webhooks: Webhooks
+  readonly audit: Audit
+  /** How often a client may ask. Default: as often as it likes. */
+  readonly limits?: RateLimits | undefined
   /** What the MCP endpoint answers to `server/discover`. */
   readonly discoverResult: () => Record<string, unknown>
   /** Which of these names no tool can have on the config's endpoint. */
@@ -89,7 +96,7 @@ export function createControl(options: ControlOptions): Hono {
     return context.json(keys.jwks())
   })
   app.get('/openapi.json', openApiRoute(apiPaths))
-  app.use('/api/*', authenticate({ keys, clients }), limited, guard)
+  app.use('/api/*', authenticate(options), auditRequests({ audit: options.audit, routes: apiPaths }), limited, guard)
   app.use(
     '/api/*',
     idempotency({ keys: options.store.idempotency, vault: options.vault, clock: options.clock, routes: apiPaths }),
@@ -101,6 +108,7 @@ export function createControl(options: ControlOptions): Hono {
   app.route('/api/v1/connected_accounts', verificationRoutes(shared))
   app.route('/', deleteAccountRoute(shared))
   app.route('/', userRoutes(shared))
+  app.route('/api/v1/audit_log', auditRoutes(shared))
   app.route('/api/v1/events', eventRoutes({ ...shared, signal, keepAliveMs }))
   return app
 }

@@ -3,81 +3,104 @@ import { Hono } from 'hono'
 import * as z from 'zod'
 import type { AccountEvent } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { createEventStream } from '../events/eventStream.ts'
-import type { Configs, EventLog, Instances } from '../services.ts'
+import { createEventStreams, type EventStreamsOptions } from '../events/eventStreams.ts'
+import type { StreamSubject } from '../events/liveStream.ts'
+import type { Configs, Instances } from '../services.ts'
+import { clientOf } from './clientOf.ts'
 import { check } from './readBody.ts'
 import type { StatusEvents } from './statusEvents.ts'
 
-export interface EventRoutesOptions {
-  readonly events: EventLog
+export interface EventRoutesOptions extends EventStreamsOptions {
   readonly instances: Pick<Instances, 'get'>
   readonly configs: Pick<Configs, 'get'>
   readonly statusEvents: StatusEvents
-  readonly keepAliveMs: number
-  /** Ends all streams. */
-  readonly signal: AbortSignal
+  /** How many streams one API client may have open on this process. Default: 20,000. */
+  readonly maxStreamsPerClient?: number | undefined
+}
+
+const MAX_STREAMS_PER_CLIENT = 20_000
+const HEADERS = {
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  'Cache-Control': 'no-store, no-transform',
+  'X-Accel-Buffering': 'no',
 }
 
 const userSchema = z.object({ user_identifier: userIdentifierSchema })
 
-/** Whose events, and of which connections; all of them where `connectionIds` is not given. */
-interface Subject {
-  readonly userIdentifier: string
-  readonly connectionIds?: () => Promise<readonly string[]>
-}
-
 /** `GET /api/v1/events?instance_id=…` or `?user_identifier=…`: status changes as server-sent events. */
 export function eventRoutes(options: EventRoutesOptions): Hono {
-  const { events, instances, configs, statusEvents, keepAliveMs, signal } = options
+  const { instances, configs, statusEvents, maxStreamsPerClient = MAX_STREAMS_PER_CLIENT } = options
+  const streams = createEventStreams(options)
+  const quota = createQuota(maxStreamsPerClient)
   const app = new Hono()
 
   app.get('/', async (context) => {
-    const { userIdentifier, connectionIds } = await subject(context.req.query())
-    const stream = createEventStream({
-      events,
-      userIdentifier,
-      lastSequence: readSequence(context.req.header('Last-Event-ID')),
-      render: (page) => render(page, connectionIds),
-      keepAliveMs,
-      signal: AbortSignal.any([signal, context.req.raw.signal]),
-    })
-    return context.body(stream, 200, {
-      'Content-Type': 'text/event-stream; charset=utf-8',
-      'Cache-Control': 'no-store, no-transform',
-      'X-Accel-Buffering': 'no',
-    })
+    const found = await subject(context.req.query())
+    const lastSequence = readSequence(context.req.header('Last-Event-ID'))
+    const onEnd = quota.take(clientOf(context))
+    return context.body(await streams.open({ ...found, lastSequence, reset, onEnd }), 200, HEADERS)
   })
 
   return app
 
-  async function subject({ instance_id: instanceId, user_identifier: user }: Record<string, string>): Promise<Subject> {
-    if ((instanceId === undefined) === (user === undefined)) {
+  /** Whose events, and of which connections. */
+  async function subject({ instance_id: id, user_identifier: user }: Record<string, string>): Promise<StreamSubject> {
+    if ((id === undefined) === (user === undefined)) {
       throw new GatewayError('invalid_request', 'Give either instance_id or user_identifier.')
     }
-    if (instanceId === undefined)
-      return { userIdentifier: check({ user_identifier: user }, userSchema).user_identifier }
-    const instance = await instances.get(instanceId)
+    if (id === undefined) {
+      const userIdentifier = check({ user_identifier: user }, userSchema).user_identifier
+      return { userIdentifier, renderKey: '', render: renderAll }
+    }
+    const instance = await instances.get(id)
     if (instance === undefined) throw new GatewayError('not_found', 'There is no MCP instance with this id.')
     const { userIdentifier, configId } = instance
-    const connectionIds = async () =>
-      (await configs.get(configId))?.mappings.map((mapping) => mapping.connectionId) ?? []
-    return { userIdentifier, connectionIds }
+    return {
+      userIdentifier,
+      instanceId: id,
+      renderKey: configId,
+      render: async (page) => await renderOf(configId, page),
+    }
   }
 
-  async function render(page: readonly AccountEvent[], connectionIds: Subject['connectionIds']): Promise<string[]> {
-    const ids = connectionIds && (await connectionIds())
-    return page.filter((event) => ids === undefined || ids.includes(event.connectionId)).flatMap(format)
+  function renderAll(page: readonly AccountEvent[]): Promise<string[]> {
+    return Promise.resolve(page.flatMap(format))
+  }
+
+  async function renderOf(configId: string, page: readonly AccountEvent[]): Promise<string[]> {
+    const ids = (await configs.get(configId))?.mappings.map(({ connectionId }) => connectionId) ?? []
+    return page.filter(({ connectionId }) => ids.includes(connectionId)).flatMap(format)
   }
 
   function format(event: AccountEvent): string | [] {
     const told = statusEvents(event)
     if (told === undefined) return []
-    const data = JSON.stringify(told)
-    return `id: ${event.sequence}\nevent: ${STATUS_EVENT_TYPE}\ndata: ${data}\n\n`
+    return `id: ${event.sequence}\nevent: ${STATUS_EVENT_TYPE}\ndata: ${JSON.stringify(told)}\n\n`
   }
+}
+
+/** Some of what was missed is not kept any more: whoever reads this reads the state anew. */
+function reset(lastForgotten: number): string {
+  return `id: ${lastForgotten}\nevent: reset\ndata: {"type":"reset"}\n\n`
 }
 
 /** What is not a place in our log is as good as none: an `EventSource` would never come back from an error. */
 function readSequence(lastEventId: string | undefined): number | undefined {
   return lastEventId !== undefined && /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : undefined
+}
+
+/** How many streams each client has open. */
+function createQuota(most: number) {
+  const open = new Map<string, number>()
+  return {
+    /** Gives what gives it back. Throws GatewayError `rate_limited`. */
+    take(clientId: string): () => void {
+      const count = open.get(clientId) ?? 0
+      if (count >= most) {
+        throw new GatewayError('rate_limited', `This client has ${most} event streams open. Close some first.`)
+      }
+      open.set(clientId, count + 1)
+      return () => open.set(clientId, (open.get(clientId) ?? 1) - 1)
+    },
+  }
 }

@@ -25,6 +25,7 @@ export function createEventLog(store: Pick<Store, 'events'>, { log }: EventLogOp
     subscribe,
     after: (sequence, userIdentifier) => store.events.after(sequence, userIdentifier, PAGE),
     latestSequence: () => store.events.latestSequence(),
+    earliestSequence: () => store.events.earliestSequence(),
     publish: tell,
   }
 }

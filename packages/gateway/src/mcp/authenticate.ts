@@ -13,7 +13,11 @@ export interface Principal {
   readonly accountIds: ReadonlySet<string> | undefined
   /** Nothing is made for a user who was revoked since. */
   readonly asOf: AsOf
+  /** Looks once more whether this is still so. */
+  readonly again: () => Promise<Authentication>
 }
+
+type Found = Omit<Principal, 'again'>
 
 export type Authentication = Principal | 'unknown_url' | 'invalid_token'
 
@@ -34,6 +38,11 @@ export async function authenticate(
   endpoint: string,
   authorization: string | null,
 ): Promise<Authentication> {
+  const found = await find(deps, endpoint, authorization)
+  return typeof found === 'string' ? found : { ...found, again: () => authenticate(deps, endpoint, authorization) }
+}
+
+async function find(deps: AuthenticateDeps, endpoint: string, authorization: string | null) {
   if (endpoint.startsWith(URL_SECRET_PREFIX)) return byUrlSecret(deps, endpoint)
   if (endpoint.startsWith(CONFIG_PREFIX)) return bySessionToken(deps, endpoint, authorization)
   return 'unknown_url'
@@ -42,7 +51,7 @@ export async function authenticate(
 async function byUrlSecret(
   { keys, instances, configs, revocations }: AuthenticateDeps,
   secret: string,
-): Promise<Authentication> {
+): Promise<Found | 'unknown_url'> {
   const claims = keys.verifyUrlSecret(secret)
   if (claims === undefined) return 'unknown_url'
   const instance = await instances.get(claims.instanceId)
@@ -60,7 +69,7 @@ async function bySessionToken(
   { sessionTokens, configs, revocations }: AuthenticateDeps,
   configId: string,
   authorization: string | null,
-): Promise<Authentication> {
+): Promise<Found | 'unknown_url' | 'invalid_token'> {
   const token = /^Bearer +([^\s]+)$/i.exec(authorization ?? '')?.[1]
   if (token === undefined) return 'invalid_token'
   const claims = await sessionTokens.verify(token, configs.mcpServerUrl({ id: configId }))

@@ -1,4 +1,6 @@
 import { LRUCache } from 'lru-cache'
+import { GatewayError } from '../errors.ts'
+import { actAs } from '../requestScope.ts'
 import type {
   Accounts,
   Changes,
@@ -10,6 +12,7 @@ import type {
   Instances,
   Keys,
   McpEndpoint,
+  RateLimits,
   RequestLog,
   Revocations,
   Vault,
@@ -21,6 +24,7 @@ import {
   REFUSED,
   SESSION_NOT_FOUND,
   SSE_TYPE,
+  UPSTREAM_FAILED,
   isRequestId,
   JSON_TYPE,
   mediaType,
@@ -29,7 +33,7 @@ import { applyEdits, member } from '../upstream/jsonSpans.ts'
 import { legacyHeaders } from '../upstream/link.ts'
 import { LISTS, type ListKind } from '../upstream/listPage.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
-import { authenticate, type Principal } from './authenticate.ts'
+import { authenticate, type Authentication, type Principal } from './authenticate.ts'
 import { allowedConnections } from './allowedItems.ts'
 import { createAskedRequests } from './askedRequests.ts'
 import { discoverResult, initializeResult, type ServerInfo } from './identity.ts'
@@ -42,6 +46,7 @@ import { createListening } from './listening.ts'
 import { listItems } from './listItems.ts'
 import { relayRequest } from './relayRequest.ts'
 import { createRequestStates } from './requestStates.ts'
+import { createStandingCalls, type StandingCall } from './standingCalls.ts'
 import { createSessionTokens } from './sessionTokens.ts'
 import { BodyTooLarge, readBody } from './readBody.ts'
 import {
@@ -52,6 +57,7 @@ import {
   methodNotAllowed,
   resultReply,
   resultText,
+  tooManyRequests,
   tokenInQuery,
   unknownUrl,
 } from './replies.ts'
@@ -68,6 +74,8 @@ export interface McpEndpointDeps {
   readonly changes: Changes
   readonly fetch: GuardedFetch
   readonly clock: Clock
+  /** How often an agent may ask. Default: as often as it likes. */
+  readonly limits?: RateLimits | undefined
   /** Told of each use of an instance's URL. Default: nobody. */
   readonly onUse?: ((instanceId: string) => void) | undefined
   /** What the endpoint says it is. Default: `latchkey`, version 0.0.0. */
@@ -92,7 +100,7 @@ const LIST_OF_METHOD: ReadonlyMap<string, ListKind> = new Map(
  * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
  */
 export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
-  const { keys, vault, credentials, events, changes, fetch, clock, listTimeoutMs, onUse } = deps
+  const { limits, keys, vault, credentials, events, changes, fetch, clock, listTimeoutMs, onUse } = deps
   const fresh = createFreshReads(deps)
   const { instances, configs, accounts, revocations } = fresh
   const {
@@ -103,11 +111,19 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
   const inFlight = createInFlight()
-  const listening = createListening({ accounts, events, changes, upstreams })
+  const standing = createStandingCalls(deps)
+  const listening = createListening({ accounts, events, changes, upstreams, standing })
   const states = createRequestStates({ vault, clock })
   const asked = createAskedRequests(vault)
   const logLevels = new LRUCache<string, string>({ max: MAX_LOG_LEVELS })
   const authenticateDeps = { keys, instances, configs, revocations, sessionTokens: createSessionTokens(keys, clock) }
+
+  /** Each user by itself, and each of a user's credentials, so that one agent that runs wild stops nobody else's. */
+  async function overLimit({ userIdentifier, instanceId, config }: Principal): Promise<number | undefined> {
+    if (limits === undefined) return undefined
+    const credential = instanceId ?? JSON.stringify([config.id, userIdentifier])
+    return (await limits.take('credential', credential)) ?? (await limits.take('user', userIdentifier))
+  }
 
   async function serve(request: Request, principal: Principal, log: RequestLog): Promise<Response> {
     if (mediaType(request.headers.get('content-type')) !== JSON_TYPE) {
@@ -218,18 +234,27 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
     const onGone = (): void => abort.abort(new Error('the client has gone'))
     request.signal.addEventListener('abort', onGone, { once: true })
     const flight = inFlight.start(session?.id, call.id, abort)
+    const standingCall: StandingCall = { principal, abort }
+    const leave = standing.add(standingCall)
     const onEnd = (): void => {
+      leave()
       flight.end()
       request.signal.removeEventListener('abort', onGone)
     }
+    const onAccount = (accountId: string): void => void (standingCall.accountId = accountId)
     const logLevel = session && logLevels.get(session.id)
-    const exchange = { principal, call, headers: request.headers, session, logLevel, log, abort, onEnd }
+    const exchange = { principal, call, headers: request.headers, session, logLevel, log, abort, onAccount, onEnd }
     try {
       return await relayRequest({ accounts, upstreams, clientInfo: serverInfo, states, asked }, exchange)
     } catch (error) {
       onEnd()
       if (!abort.signal.aborted) throw error
       log.set('outcome', 'aborted')
+      if (standingCall.denied !== undefined) return denial(standingCall.denied)
+      const reason: unknown = abort.signal.reason
+      if (reason instanceof GatewayError) {
+        return errorReply(call.id, { code: UPSTREAM_FAILED, message: reason.message }, 200)
+      }
       // Nobody reads this where the client has gone; one that cancelled is told that nothing more will come.
       return new Response('', { status: 200, headers: { 'content-type': SSE_TYPE } })
     }
@@ -256,22 +281,38 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
         return tokenInQuery()
       }
       const principal = await authenticate(authenticateDeps, endpoint, request.headers.get('authorization'))
-      if (principal === 'unknown_url') return unknownUrl()
-      if (principal === 'invalid_token') return invalidToken()
+      if (typeof principal === 'string') return denial(principal)
+      actAs('agent')
       log.set('configId', principal.config.id)
       log.set('instanceId', principal.instanceId)
+      const seconds = await overLimit(principal)
+      if (seconds !== undefined) return tooManyRequests(seconds)
       if (principal.instanceId !== undefined) onUse?.(principal.instanceId)
-      return request.method === 'GET' ? openStream(request, principal) : serve(request, principal, log)
+      const answered = request.method === 'GET' ? openStream(request, principal) : serve(request, principal, log)
+      return answered.catch((error: unknown) => deniedMeanwhile(principal, error))
     },
     discoverResult: () => discoverResult(serverInfo),
     async close() {
       unsubscribe()
       listening.close()
+      standing.close()
       await inFlight.close(closeGraceMs)
       fresh.close()
       upstreams.close()
     },
   }
+}
+
+function denial(denied: Exclude<Authentication, Principal>): Response {
+  return denied === 'unknown_url' ? unknownUrl() : invalidToken()
+}
+
+/** Who was revoked in the middle of a request is told the same as somebody who never had access (security T4). */
+async function deniedMeanwhile({ again }: Principal, error: unknown): Promise<Response> {
+  if (!(error instanceof GatewayError) || error.code !== 'conflict') throw error
+  const found = await again()
+  if (typeof found === 'string') return denial(found)
+  throw error
 }
 
 /** What a client made up does not get into the log. */

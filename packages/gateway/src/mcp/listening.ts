@@ -10,12 +10,15 @@ import type { LegacySession } from './legacySession.ts'
 import { createListenStream, type ListenStream, type StreamForm } from './listenStream.ts'
 import { errorText, jsonReply, resultText } from './replies.ts'
 import { exposedUri, upstreamUri } from './resourceUris.ts'
+import type { StandingCalls } from './standingCalls.ts'
 
 export interface ListeningDeps {
   readonly accounts: Accounts
   readonly events: Pick<EventLog, 'subscribe'>
   readonly changes: Pick<Changes, 'subscribe'>
   readonly upstreams: Upstreams
+  /** Ends the streams of those who have lost their access. */
+  readonly standing: Pick<StandingCalls, 'add'>
 }
 
 export interface Listening {
@@ -50,13 +53,16 @@ export function createListening(deps: ListeningDeps): Listening {
   async function start(principal: Principal, form: StreamForm, wanted: Wanted): Promise<Response | undefined> {
     const { userIdentifier } = principal
     if ([...streams.values()].filter((user) => user === userIdentifier).length >= MAX_STREAMS_OF_USER) return undefined
-    const ended = new AbortController()
+    const abort = new AbortController()
+    const leave = deps.standing.add({ principal, abort })
     const stream = createListenStream(form, () => {
-      ended.abort()
+      leave()
       streams.delete(stream)
+      abort.abort()
     })
+    abort.signal.addEventListener('abort', () => stream.end())
     streams.set(stream, userIdentifier)
-    await follow(deps, { principal, wanted, stream, signal: ended.signal })
+    await follow(deps, { principal, wanted, stream, signal: abort.signal })
     return stream.response
   }
 

@@ -43,6 +43,8 @@ export interface Exchange {
   readonly log: RequestLog
   /** Ends the request at the upstream. */
   readonly abort: AbortController
+  /** Told whose credential the request goes out with. */
+  readonly onAccount: (accountId: string) => void
   /** The request is over, however it ended. */
   readonly onEnd: () => void
 }
@@ -57,6 +59,7 @@ export async function relayRequest(deps: RelayRequestDeps, exchange: Exchange): 
   const state = openState(deps, exchange)
   if (state === 'invalid') return refuse(exchange, INVALID_STATE)
   const route = { ...found, edits: [...found.edits, ...state] }
+  exchange.onAccount(route.from.account.id)
   if (route.from.account.status !== 'ACTIVE') return askForConsent(deps, exchange, route)
   try {
     return await relay(deps, exchange, route)

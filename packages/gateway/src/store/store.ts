@@ -56,16 +56,6 @@ export interface Store {
    * Whoever makes or ends what belongs to a user locks the user first, so that nothing is made beside a revocation.
    */
   lockUser(userIdentifier: string): Promise<void>
-  /**
-   * At most one `work` of a key at a time, in all processes of the database. The key is let go when `work` ends, when it
-   * fails, and when the process that runs it dies.
-   *
-   * On Postgres all of `work`'s writes through the store that it is given commit together when it ends, and none of them
-   * if it fails; so tell nobody of them before `exclusively` has resolved. Write within `transaction` of that store, and
-   * as the last thing that `work` does: from its first transaction on, other writers wait for `work` to end. Never call
-   * `exclusively` within a transaction or another `exclusively`.
-   */
-  exclusively<T>(key: string, work: (store: Store) => Promise<T>): Promise<T>
   readonly locks: LockStore
   /**
    * Calls back whenever another process may have appended to `events` or `changes`: a wake-up, which says nothing and may
@@ -228,7 +218,7 @@ export interface RefreshState {
   readonly failures: number
 }
 
-/** An ACTIVE account's credential is refreshed under `Store.exclusively`; here is what all processes know about it. */
+/** An ACTIVE account's credential is refreshed under a key of `Store.locks`; here is what all processes know about it. */
 export interface RefreshStore {
   get(accountId: string): Promise<RefreshState>
   /** Written before the request is sent. Compare-and-set on the generation; false if the account is not ACTIVE any more. */

@@ -1,7 +1,7 @@
 import { STATUS_EVENT_TYPE, statusEventSchema } from '@latchkey/core/wire'
 import { EventSourceParserStream, type EventSourceMessage } from 'eventsource-parser/stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openRooms, type Rooms } from './openRooms.ts'
+import { openRooms, START, type Rooms } from './openRooms.ts'
 
 let rooms: Rooms
 let accessToken: string
@@ -158,6 +158,16 @@ describe('GET /api/v1/events', () => {
     await setStatus('u', 'EXPIRED')
     const messages = await Promise.all(streams.map((stream) => stream.next()))
     expect(new Set(messages.map((message) => message?.id)).size).toBe(1)
+  })
+
+  it('says that it starts anew where events after Last-Event-ID are not kept any more', async () => {
+    for (const status of ['EXPIRED', 'DISCONNECTED', 'PENDING_AUTH'] as const) await setStatus('u', status)
+    rooms.advance(1000)
+    await setStatus('u', 'EXPIRED')
+    await rooms.store.events.forget(new Date(START + 1000))
+    const stream = await open('user_identifier=u', { 'Last-Event-ID': '1' })
+    expect(await stream.next()).toMatchObject({ event: 'reset', id: '3' })
+    expect(dataOf(await stream.next()).data.status).toBe('EXPIRED')
   })
 
   it('ends when the gateway closes', async () => {

@@ -54,7 +54,6 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const clock = () => now
   const parsed = parseOptions(options, { environment: {} })
   const { publicUrl, clients, connections, configs: definitions } = parsed
-  const revoked: Credential[] = []
   const store = existing ?? (await openSqliteStore(':memory:'))
   const registry = await createRegistry({ connections, configs: definitions, store, clock })
   const keys = createKeys(aRing(['k1', 1]), { publicUrl, clock })
@@ -70,7 +69,7 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     publicUrl,
     clock,
     verifyUrl: parsed.userVerification?.url,
-    revoke: async (_connection, credential) => void revoked.push(credential),
+    finishRevocations: async (userIdentifier) => await upstreamRevocations.finish(userIdentifier),
   })
   const upstream = { outcome: 'revoked' as UpstreamRevocation | Promise<UpstreamRevocation>, told: [] as string[] }
   const oauth = {
@@ -131,8 +130,6 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     changes,
     instances,
     configs,
-    /** What was given back upstream. */
-    revoked,
     /** Opens a link and consents, as the connect page would. */
     connect,
     accountOf: async (configName: string, userIdentifier: string, connectionName: string) => {

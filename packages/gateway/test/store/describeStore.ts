@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AccountEvent, ConnectedAccount, McpConfig, McpInstance } from '../../src/domain.ts'
 import type { AuthFlow, Store } from '../../src/store/store.ts'
 import { describeAudit } from './describeAudit.ts'
-import { describeExclusively } from './describeExclusively.ts'
+import { describeLetters } from './describeLetters.ts'
+import { describeLocks } from './describeLocks.ts'
 import { describeIdempotency } from './describeIdempotency.ts'
 import { describeLists } from './describeLists.ts'
 import { describePendingRevocations } from './describePendingRevocations.ts'
@@ -47,7 +48,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describeVerifications(() => store)
     describePendingRevocations(() => store)
     describeSealed(() => store)
-    describeExclusively(() => store)
+    describeLetters(() => store)
+    describeLocks(() => store)
     describeAudit(() => store)
 
     describe('connections', () => {

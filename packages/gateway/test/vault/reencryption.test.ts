@@ -6,10 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type PostgresServer, startPostgres } from '../../../../test/src/fixtures/postgres/startPostgres.ts'
 import { formatKeyRing, type KeyRing } from '../../src/keys/keyRing.ts'
+import { Secret } from '../../src/secret.ts'
+import { type DatabaseLocation, openStore } from '../../src/store/openStore.ts'
 import { sealedColumns } from '../../src/store/sealedColumns.ts'
-import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
 import { checkKeys } from '../../src/vault/checkKeys.ts'
 import { createReencryption, QUIET_MS } from '../../src/vault/reencryption.ts'
@@ -22,18 +24,33 @@ const BOTH = aRing(['k2', 2], ['k1', 1])
 const NEW = aRing(['k2', 2])
 const START = Date.parse('2026-07-28T10:00:00Z')
 
+let postgres: PostgresServer
 let folder: string
+let location: DatabaseLocation
 let store: Store
 let now: number
+beforeAll(async () => {
+  postgres = await startPostgres()
+})
+afterAll(() => postgres[Symbol.asyncDispose]())
 beforeEach(async () => {
   now = START
   folder = await mkdtemp(join(tmpdir(), 'latchkey-keys-'))
-  store = await openSqliteStore(join(folder, 'latchkey.db'))
 })
 afterEach(async () => {
   await store.close()
   await rm(folder, { recursive: true })
 })
+
+async function openSqlite(): Promise<void> {
+  location = { kind: 'sqlite', path: join(folder, 'latchkey.db') }
+  store = await openStore(location)
+}
+
+async function openPostgres(): Promise<void> {
+  location = { kind: 'postgres', url: new Secret(await postgres.createDatabase()) }
+  store = await openStore(location)
+}
 
 const clock = () => now
 /** What a gateway does when it starts with these keys. */
@@ -44,21 +61,22 @@ const context = (id: string, generation: number) => ['connected_accounts', id, S
 const idOf = (n: number) => `ca_${String(n).padStart(4, '0')}`
 
 async function addAccounts(count: number): Promise<void> {
-  const connectionId = await store.connections.ensure({ id: 'conn_1', name: 'mail', createdAt: new Date(now) })
   const at = new Date(now)
-  const times = { createdAt: at, updatedAt: at }
-  for (let n = 0; n < count; n++) {
-    const account = { id: idOf(n), connectionId, userIdentifier: `user_${n}`, generation: 0, ...times }
-    await store.accounts.insertMissing([{ ...account, status: 'PENDING_AUTH' }])
-    await write(n, 0, OLD)
-  }
+  await store.transaction(async (within) => {
+    const connectionId = await within.connections.ensure({ id: 'conn_1', name: 'mail', createdAt: at })
+    const common = { connectionId, generation: 0, createdAt: at, updatedAt: at, status: 'PENDING_AUTH' } as const
+    for (let n = 0; n < count; n++) {
+      await within.accounts.insertMissing([{ ...common, id: idOf(n), userIdentifier: `user_${n}` }])
+      await write(n, 0, OLD, within)
+    }
+  })
 }
 
-async function write(n: number, generation: number, keys: KeyRing): Promise<boolean> {
+async function write(n: number, generation: number, keys: KeyRing, within: Store = store): Promise<boolean> {
   const id = idOf(n)
   const sealed = createVault(keys).seal(`secret of ${id}`, context(id, generation + 1))
   const key = { id, userIdentifier: `user_${n}`, generation }
-  return await store.accounts.setCredential(key, { sealed, status: 'ACTIVE', at: new Date(now) })
+  return await within.accounts.setCredential(key, { sealed, status: 'ACTIVE', at: new Date(now) })
 }
 
 async function read(n: number, keys: KeyRing): Promise<string> {
@@ -80,6 +98,8 @@ async function wrappedKeys(count: number): Promise<Uint8Array[]> {
 }
 
 describe('sealedColumns', () => {
+  beforeEach(openSqlite)
+
   it('names every column whose name says that it is sealed, and its primary key', () => {
     const database = new DatabaseSync(join(folder, 'latchkey.db'))
     const rows = database
@@ -98,7 +118,12 @@ describe('sealedColumns', () => {
   })
 })
 
-describe('createReencryption', () => {
+describe.each([
+  ['SQLite', openSqlite],
+  ['Postgres', openPostgres],
+])('createReencryption on %s', (_, open) => {
+  beforeEach(open)
+
   it('T62: brings every value under the current key, and retires the old one once nobody writes with it', async () => {
     await start(OLD)
     await addAccounts(120)
@@ -189,7 +214,7 @@ describe('createReencryption', () => {
     await start(BOTH)
     const [, ...written] = await Promise.all([
       reencryption(BOTH).run(),
-      ...Array.from({ length: 40 }, (_, n) => write(n, 1, n % 2 ? OLD : BOTH)),
+      ...Array.from({ length: 40 }, (__, n) => write(n, 1, n % 2 ? OLD : BOTH)),
     ])
     expect(written).toEqual(Array.from({ length: 40 }, () => true))
     await Promise.all([reencryption(BOTH).run(), reencryption(BOTH).run()])
@@ -209,17 +234,6 @@ describe('createReencryption', () => {
     expect(await reencryption(BOTH).run()).toMatchObject({ rewrapped: 2, unreadable: 1, retired: ['k1'] })
     await expect(read(1, NEW)).rejects.toThrow(/could not be opened/)
     expect(await read(2, NEW)).toBe(`secret of ${idOf(2)}`)
-  })
-
-  it('T68: leaves nothing in the files that the old key opens', async () => {
-    await start(OLD)
-    await addAccounts(60)
-    const before = await wrappedKeys(60)
-    expect(await heldInFiles(folder, before)).toHaveLength(60)
-    await start(BOTH)
-    await reencryption(BOTH).run()
-    expect(await heldInFiles(folder, await wrappedKeys(60))).toHaveLength(60)
-    expect(await heldInFiles(folder, before)).toEqual([])
   })
 
   it('T62: rotates under load while it is killed again and again, and no value is ever unreadable', async () => {
@@ -243,6 +257,21 @@ describe('createReencryption', () => {
   }, 120_000)
 })
 
+describe('createReencryption on files', () => {
+  beforeEach(openSqlite)
+
+  it('T68: leaves nothing in the files that the old key opens', async () => {
+    await start(OLD)
+    await addAccounts(60)
+    const before = await wrappedKeys(60)
+    expect(await heldInFiles(folder, before)).toHaveLength(60)
+    await start(BOTH)
+    await reencryption(BOTH).run()
+    expect(await heldInFiles(folder, await wrappedKeys(60))).toHaveLength(60)
+    expect(await heldInFiles(folder, before)).toEqual([])
+  })
+})
+
 /** A gateway that has both keys, and still writes with the old one. */
 async function keepWriting(load: { stopped: boolean; reads: number; writes: number; errors: number }, count: number) {
   for (let n = 0; !load.stopped; n = (n + 7) % count) {
@@ -259,7 +288,8 @@ async function keepWriting(load: { stopped: boolean; reads: number; writes: numb
 
 async function reencryptAndKill(afterMs: number): Promise<void> {
   const script = fileURLToPath(new URL('reencryptForever.ts', import.meta.url))
-  const child = spawn(process.execPath, [script, join(folder, 'latchkey.db'), formatKeyRing(BOTH), String(now)], {
+  const database = location.kind === 'sqlite' ? location.path : location.url.reveal()
+  const child = spawn(process.execPath, [script, database, formatKeyRing(BOTH), String(now)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const gone = once(child, 'exit')

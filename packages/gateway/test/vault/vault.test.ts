@@ -25,7 +25,7 @@ describe('createVault (T60)', () => {
     ['another connection', 3, 'conn_mai'],
     ['another column', 4, 'attempt'],
     ['an older generation', 5, '2'],
-  ])('does not open in %s', (_, position, value) => {
+  ])('T60: does not open in %s', (_, position, value) => {
     expect(() => vault.open(vault.seal('secret', CONTEXT), CONTEXT.with(position, value))).toThrow(
       /could not be opened/,
     )
@@ -38,7 +38,7 @@ describe('createVault (T60)', () => {
     }
   })
 
-  it('does not open with any one byte changed', () => {
+  it('T60: does not open with any one byte changed', () => {
     const sealed = vault.seal('secret', CONTEXT)
     for (const [index, byte] of sealed.entries()) {
       expect(() => vault.open(sealed.with(index, byte ^ 1), CONTEXT)).toThrow(/could not be opened/)
@@ -69,7 +69,7 @@ describe('createVault (T60)', () => {
 })
 
 describe('createVault (T61)', () => {
-  it('does not open when the tag is cut, at whichever length', () => {
+  it('T61: does not open when the tag is cut, at whichever length', () => {
     const sealed = vault.seal('secret', CONTEXT)
     for (let length = 0; length < sealed.length; length++) {
       expect(() => vault.open(sealed.subarray(0, length), CONTEXT)).toThrow(/could not be opened/)

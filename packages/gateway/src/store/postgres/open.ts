@@ -6,15 +6,14 @@ import { migrate } from '../migrations/migrate.ts'
 import { createStore } from '../queries/createStore.ts'
 import type { Schema } from '../schema.ts'
 import type { Store } from '../store.ts'
+import { BEGIN_WRITING } from './beginWriting.ts'
 import { columnTypes } from './columnTypes.ts'
 import { LatchkeyPostgresDialect } from './dialect.ts'
 import { createEngine } from './engine.ts'
-import { BEGIN_EXCLUSIVE, BEGIN_WRITING } from './locks.ts'
 import { createPool } from './pool.ts'
 
-/** Connections of one process; a few more for what is exclusive. Postgres allows 100 for all, unless it is told otherwise. */
+/** Connections of one process, which has two more for locks and notifications. Postgres has 100 for all, unless told otherwise. */
 const POOL_SIZE = 10
-const EXCLUSIVE_POOL_SIZE = 10
 
 /**
  * Opens the store in a Postgres database, bringing it to the current layout. Any number of processes may do so at once.
@@ -32,9 +31,7 @@ export async function openPostgresStore(url: Secret): Promise<Store> {
     await pool.end()
     throw error
   }
-  const exclusive = createPool(url, EXCLUSIVE_POOL_SIZE)
-  const dialect = new LatchkeyPostgresDialect({ pool: exclusive, begin: BEGIN_EXCLUSIVE })
-  return createStore(db, createEngine(new Kysely<Schema>({ dialect }), url))
+  return createStore(db, createEngine(url))
 }
 
 /** Postgres's own reason names the user or the database, but never the password. */

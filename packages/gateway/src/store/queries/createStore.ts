@@ -23,53 +23,38 @@ import { createWebhookStore } from './webhooks.ts'
 
 /** What the databases do in different ways. */
 export interface Engine {
-  /**
-   * At most one `work` of a key at a time, in all processes. `work` is given what to begin its transactions with where
-   * its writes have to commit together with the end of the lock.
-   */
-  readonly exclusively: <T>(key: string, work: (inner: Exclusive | undefined) => Promise<T>) => Promise<T>
   readonly locks: LockStore
   /** See `Store.listen`. */
   readonly listen: Store['listen']
   /** See `Store.scrub`. */
   readonly scrub: () => Promise<void>
-  /** Ends what `exclusively` needs. The database itself is closed afterwards. */
+  /** Ends what is not the database's own. That is closed afterwards. */
   readonly close: () => Promise<void>
 }
 
-/** The transaction that an exclusive work runs in. */
-export interface Exclusive {
-  readonly db: Kysely<Schema>
-  /** A part of it that is all or nothing. Transactions that write do not interleave, so it waits for all others. */
-  readonly begin: Begin
-}
-
-type Begin = <T>(work: (transaction: Kysely<Schema>) => Promise<T>) => Promise<T>
-
-/** The store over any database that Kysely speaks to and that has the tables of `schema.ts`. */
-export function createStore(db: Kysely<Schema>, engine: Engine): Store {
-  const store: Store = {
-    ...outside(db, (work) => db.transaction().execute(work)),
-    exclusively: (key, work) =>
-      engine.exclusively(key, (inner) => work(inner === undefined ? store : exclusive(inner))),
-    locks: engine.locks,
-    listen: engine.listen,
-    scrub: engine.scrub,
+/**
+ * The store over any database that Kysely speaks to and that has the tables of `schema.ts`.
+ *
+ * A place in a log is always given out within a transaction. They commit one after the other, so whoever asks for what
+ * came after a place never misses one that was given out before and committed later.
+ */
+export function createStore(db: Kysely<Schema>, { locks, listen, scrub, close }: Engine): Store {
+  const { events, changes, ...others } = rooms(db)
+  const transaction: Store['transaction'] = (work) => db.transaction().execute((inner) => work(within(inner)))
+  return {
+    ...others,
+    events: { ...events, append: (event) => transaction((inner) => inner.events.append(event)) },
+    changes: { ...changes, append: (change) => transaction((inner) => inner.changes.append(change)) },
+    transaction,
+    lockUser: () => Promise.reject(new Error('A user is locked within a transaction')),
+    forgetExpired: (before) => forgetExpired(db, before),
+    locks,
+    listen,
+    scrub,
     close: async () => {
-      await engine.close()
+      await close()
       await db.destroy()
     },
-  }
-  return store
-}
-
-function exclusive({ db, begin }: Exclusive): Store {
-  return {
-    ...outside(db, begin),
-    ...OUTER_ONLY,
-    exclusively: () => Promise.reject(new Error('Nothing is exclusive within what is exclusive')),
-    scrub: () => Promise.reject(new Error('What is exclusive cannot scrub the store')),
-    close: () => Promise.reject(new Error('What is exclusive cannot close the store')),
   }
 }
 
@@ -83,25 +68,6 @@ function refuseWithin(): Promise<never> {
   return Promise.reject(new Error('Not within a transaction: use the outer store'))
 }
 
-/**
- * Not within a transaction. A place in a log is given out within one nevertheless: transactions commit one after the
- * other, so that whoever asks for what came after a place never misses one that was given out but not committed.
- */
-function outside(
-  db: Kysely<Schema>,
-  begin: Begin,
-): Omit<Store, keyof typeof OUTER_ONLY | 'exclusively' | 'scrub' | 'close'> {
-  const { events, changes, ...others } = rooms(db)
-  return {
-    ...others,
-    events: { ...events, append: (event) => begin((transaction) => createEventStore(transaction).append(event)) },
-    changes: { ...changes, append: (change) => begin((transaction) => createChangeStore(transaction).append(change)) },
-    transaction: (work) => begin((transaction) => work(within(transaction))),
-    lockUser: () => Promise.reject(new Error('A user is locked within a transaction')),
-    forgetExpired: (before) => forgetExpired(db, before),
-  }
-}
-
 function within(transaction: Kysely<Schema>): Store {
   const store: Store = {
     ...rooms(transaction),
@@ -109,7 +75,6 @@ function within(transaction: Kysely<Schema>): Store {
     // A transaction that writes is alone, in all processes: see `Store.transaction`.
     lockUser: () => Promise.resolve(),
     ...OUTER_ONLY,
-    exclusively: () => Promise.reject(new Error('Nothing is exclusive within a transaction')),
     forgetExpired: (before) => forgetExpired(transaction, before),
     scrub: () => Promise.reject(new Error('A transaction cannot scrub the store')),
     close: () => Promise.reject(new Error('A transaction cannot close the store')),

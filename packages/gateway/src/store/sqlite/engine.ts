@@ -1,14 +1,11 @@
 import { sql, type Kysely } from 'kysely'
-import { createKeyedQueue } from '../keyedQueue.ts'
 import { createLocalLocks } from '../localLocks.ts'
 import type { Engine } from '../queries/createStore.ts'
 import type { Schema } from '../schema.ts'
 
-/** One process has the file to itself, so a queue within it is enough. */
+/** One process has the file to itself: nothing has to be locked, or told, outside of it. */
 export function createEngine(db: Kysely<Schema>): Engine {
-  const queue = createKeyedQueue()
   return {
-    exclusively: (key, work) => queue(key, () => work(undefined)),
     locks: createLocalLocks(),
     listen: () => () => Promise.resolve(),
     // `secure_delete` overwrites what is deleted in the database itself; until this, the log beside it has the old pages.
