@@ -168,6 +168,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     limits,
     onUse: lastUsed.note,
     keys,
+    vault,
     instances,
     configs,
     accounts,

@@ -6,6 +6,7 @@ import {
   members,
   objectOf,
   removeMember,
+  valueAt,
   type Edit,
   type Member,
 } from '../upstream/jsonSpans.ts'
@@ -22,7 +23,7 @@ import {
   type RequestId,
 } from '../upstream/protocol.ts'
 import { isAnswer, parse } from '../upstream/readAnswer.ts'
-import type { MirroredArgument } from '../upstream/toolList.ts'
+import type { MirroredArgument } from '../upstream/listPage.ts'
 import type { InboundRequest } from './inbound.ts'
 import { isOurInputKey } from './inputKeys.ts'
 import { mirroredHeaders } from './mirroredHeaders.ts'
@@ -42,9 +43,24 @@ export type Translated =
   | { readonly kind: 'request'; readonly id: string; readonly method: string }
   | { readonly kind: 'drop' }
 
+/** A value in the params that the upstream knows under another name. */
+export interface ParamEdit {
+  /** Member names, from `params` down. */
+  readonly path: readonly string[]
+  readonly value: string
+}
+
 export interface CallDetails {
-  readonly upstreamName: string
+  readonly edits: readonly ParamEdit[]
+  /** What `Mcp-Name` says towards the upstream; undefined for a method that has none. */
+  readonly nameHeader: string | undefined
   readonly clientInfo: ClientInfo
+  /** What the client of the 2025 era can be asked, as an upstream of the 2026-07-28 era wants to be told. */
+  readonly clientCapabilities: Readonly<Record<string, unknown>>
+  /** What a client of the 2025 era has asked to be logged. */
+  readonly logLevel: string | undefined
+  /** Makes of an upstream's request state what the client may carry. */
+  readonly sealState: (state: string) => string
   /** The `Mcp-Param-*` headers as a client of the 2026-07-28 era sent them. */
   readonly paramHeaders: Readonly<Record<string, string>>
   readonly mirrored: readonly MirroredArgument[]
@@ -67,7 +83,7 @@ interface Parts {
 
 function partsOf({ text, top }: InboundRequest): Parts {
   const params = member(top, 'params')
-  if (params === undefined) throw new TypeError('a tools/call without params has been let through')
+  if (params === undefined) throw new TypeError('a request without params has been let through')
   const inParams = members(text, params.start)
   return { params, inParams, meta: member(inParams, '_meta') }
 }
@@ -75,36 +91,57 @@ function partsOf({ text, top }: InboundRequest): Parts {
 function toModern(call: InboundRequest, details: CallDetails): CallTranslation {
   const parts = partsOf(call)
   const isLegacyClient = call.era === 'legacy'
-  const edits = [...commonEdits(call, parts, details.upstreamName)]
-  if (isLegacyClient) edits.push(addEnvelope(call, parts, details.clientInfo))
+  const edits = [...commonEdits(call, parts, details.edits)]
+  if (isLegacyClient) edits.push(addEnvelope(call, parts, details))
   const args = call.params['arguments']
   const headers = {
     ...(isLegacyClient ? mirroredHeaders(details.mirrored, isObject(args) ? args : {}) : details.paramHeaders),
-    ...modernHeaders('tools/call'),
-    'mcp-name': encodeHeaderValue(details.upstreamName),
+    ...modernHeaders(call.method),
+    ...(details.nameHeader === undefined ? {} : { 'mcp-name': encodeHeaderValue(details.nameHeader) }),
   }
   return {
     outgoing: { body: applyEdits(call.text, edits), headers },
     upstreamId: call.id,
-    toClient: (text) => fromModern(text, call),
+    toClient: (text) => fromModern(text, call, details.sealState),
   }
 }
 
-function fromModern(text: string, call: InboundRequest): Translated {
+function fromModern(text: string, call: InboundRequest, sealState: CallDetails['sealState']): Translated {
   const message = parse(text)
   if (message === undefined) return { kind: 'drop' }
   if (typeof message['method'] === 'string') return forwardNotification(text, message)
   if (!isAnswer(message, call.id)) return { kind: 'drop' }
-  const answer = message['id'] === call.id ? text : applyEdits(text, [idEdit(text, call.id)])
+  const edits = [
+    ...(message['id'] === call.id ? [] : [idEdit(text, call.id)]),
+    ...stateEdits(text, message, sealState),
+    ...scopeEdits(text, message),
+  ]
+  const answer = applyEdits(text, edits)
   return { kind: 'final', text: call.era === 'legacy' ? forLegacyClient(answer, message) : answer }
 }
 
-function toLegacy(call: InboundRequest, link: LegacyLink, { upstreamName }: CallDetails): CallTranslation {
+/** What an upstream wants to have back goes to the client sealed: nobody else can present it, or elsewhere (T15). */
+function stateEdits(text: string, { result }: Record<string, unknown>, sealState: CallDetails['sealState']): Edit[] {
+  if (!isObject(result) || typeof result['requestState'] !== 'string') return []
+  const place = valueAt(text, 'result', 'requestState')
+  return place === undefined ? [] : [{ ...place, text: JSON.stringify(sealState(result['requestState'])) }]
+}
+
+const PRIVATE = '"private"'
+
+/** What comes through a user's endpoint is that user's, whatever the upstream thinks of it (T16). */
+function scopeEdits(text: string, { result }: Record<string, unknown>): Edit[] {
+  if (!isObject(result) || result['cacheScope'] === undefined || result['cacheScope'] === 'private') return []
+  const place = valueAt(text, 'result', 'cacheScope')
+  return place === undefined ? [] : [{ ...place, text: PRIVATE }]
+}
+
+function toLegacy(call: InboundRequest, link: LegacyLink, details: CallDetails): CallTranslation {
   const parts = partsOf(call)
   const upstreamId = link.nextId()
   const meta = isObject(call.params['_meta']) ? call.params['_meta'] : {}
   const progressToken = meta['progressToken']
-  const edits = [...commonEdits(call, parts, upstreamName), replaceId(call, upstreamId)]
+  const edits = [...commonEdits(call, parts, details.edits), replaceId(call, upstreamId)]
   if (parts.meta !== undefined) edits.push(stripEnvelope(call.text, parts.meta, upstreamId))
   const isModernClient = call.era === 'modern'
   const wantsLogs = !isModernClient || LOG_LEVEL_META in meta
@@ -133,10 +170,12 @@ function fromLegacy(text: string, legacy: LegacyCall): Translated {
   return { kind: 'final', text: withClientId(text, message, legacy) }
 }
 
-function commonEdits({ text, params }: InboundRequest, { inParams }: Parts, upstreamName: string): Edit[] {
-  const edits: Edit[] = []
-  const name = member(inParams, 'name')
-  if (name !== undefined && params['name'] !== upstreamName) edits.push({ ...name, text: JSON.stringify(upstreamName) })
+function commonEdits(
+  { text, params }: InboundRequest,
+  { params: place, inParams }: Parts,
+  wanted: readonly ParamEdit[],
+): Edit[] {
+  const edits = wanted.flatMap((edit) => paramEdit(text, place, params, edit))
   const responses = member(inParams, 'inputResponses')
   if (responses === undefined) return edits
   const all = members(text, responses.start)
@@ -145,17 +184,35 @@ function commonEdits({ text, params }: InboundRequest, { inParams }: Parts, upst
   return edits
 }
 
+/** Nothing where the value is already what it should be: then the client's own bytes stay. */
+function paramEdit(text: string, params: Member, parsed: unknown, { path, value }: ParamEdit): Edit[] {
+  let at: Member = params
+  let current: unknown = parsed
+  for (const key of path) {
+    const next = member(members(text, at.start), key)
+    if (next === undefined) return []
+    at = next
+    current = isObject(current) ? current[key] : undefined
+  }
+  return current === value ? [] : [{ ...at, text: JSON.stringify(value) }]
+}
+
 function replaceId({ top }: InboundRequest, id: RequestId): Edit {
   const place = member(top, 'id')
   if (place === undefined) throw new TypeError('a request without an id has been let through')
   return { ...place, text: JSON.stringify(id) }
 }
 
-function addEnvelope({ text }: InboundRequest, { params, inParams, meta }: Parts, clientInfo: ClientInfo): Edit {
+function addEnvelope(
+  { text }: InboundRequest,
+  { params, inParams, meta }: Parts,
+  { clientInfo, clientCapabilities, logLevel }: CallDetails,
+): Edit {
   const envelope = [
     `${JSON.stringify(VERSION_META)}:${JSON.stringify(MODERN_VERSION)}`,
     `${JSON.stringify(CLIENT_INFO_META)}:${JSON.stringify(clientInfo)}`,
-    `${JSON.stringify(CLIENT_CAPABILITIES_META)}:{}`,
+    `${JSON.stringify(CLIENT_CAPABILITIES_META)}:${JSON.stringify(clientCapabilities)}`,
+    ...(logLevel === undefined ? [] : [`${JSON.stringify(LOG_LEVEL_META)}:${JSON.stringify(logLevel)}`]),
   ]
   if (meta === undefined) return insertMember(params.start, inParams, '_meta', `{${envelope.join(',')}}`)
   const kept = members(text, meta.start).filter(({ key }) => !ENVELOPE_META.has(key))
@@ -201,9 +258,14 @@ function withClientId(text: string, message: Record<string, unknown>, { call, is
   const edits = [idEdit(text, call.id)]
   const result = member(members(text), 'result')
   if (isModernClient && result !== undefined && isObject(message['result']) && !('resultType' in message['result'])) {
-    edits.push(insertMember(result.start, members(text, result.start), 'resultType', '"complete"'))
+    edits.push(insertMember(result.start, members(text, result.start), 'resultType', completeOf(call.method)))
   }
   return applyEdits(text, edits)
+}
+
+/** Of how long a resource is good, the 2025 revisions say nothing. */
+function completeOf(method: string): string {
+  return method === 'resources/read' ? `"complete","ttlMs":0,"cacheScope":${PRIVATE}` : '"complete"'
 }
 
 /** An error may come without an id, where the upstream could not read it. */

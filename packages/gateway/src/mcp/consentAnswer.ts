@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { UNAVAILABLE_META_KEY } from '@latchkey/core/wire'
 import type { Accounts } from '../services.ts'
-import { CLIENT_CAPABILITIES_META, isObject, URL_ELICITATION_REQUIRED } from '../upstream/protocol.ts'
-import type { AllowedConnection } from './allowedTools.ts'
+import type { CapabilityCode } from '../upstream/clientCapabilities.ts'
+import { CLIENT_CAPABILITIES_META, isObject, UPSTREAM_FAILED, URL_ELICITATION_REQUIRED } from '../upstream/protocol.ts'
+import type { AllowedConnection } from './allowedItems.ts'
 import type { InboundRequest } from './inbound.ts'
 import { inputKeyOf } from './inputKeys.ts'
 import { errorText, resultText } from './replies.ts'
@@ -10,9 +11,10 @@ import { errorText, resultText } from './replies.ts'
 export interface ConsentQuestion {
   readonly call: InboundRequest
   readonly from: AllowedConnection
-  readonly toolName: string
-  /** Whether this client of the 2025 era said that it can send its user to a URL. */
-  readonly legacyCanOpenUrls: boolean
+  /** What cannot be used without it, such as: the tool "search_mail". */
+  readonly what: string
+  /** What a client of the 2025 era said that it can be asked. */
+  readonly capabilities: CapabilityCode
 }
 
 /**
@@ -21,11 +23,11 @@ export interface ConsentQuestion {
  *
  * - 2026-07-28 with `elicitation.url`: `input_required`. There is no request state: a retry is decided from scratch.
  * - 2025-11-25 with `elicitation.url`: error -32042.
- * - everybody else: a result with `isError`.
+ * - everybody else: a result with `isError` of a tool call, an error of any other request.
  */
 export async function consentAnswer(accounts: Accounts, question: ConsentQuestion): Promise<string> {
-  const { call, from, toolName } = question
-  if (!canOpenUrls(question)) return withoutLink(call, from, mustAuthorize(from, toolName))
+  const { call, from, what } = question
+  if (!canOpenUrls(question)) return withoutLink(call, from, mustAuthorize(from, what))
   if (hasDeclined(question)) {
     return withoutLink(call, from, `The user did not authorize the connection "${from.connection.name}".`)
   }
@@ -47,24 +49,33 @@ function elicitationRequired(call: InboundRequest, url: string, message: string)
 }
 
 function withoutLink(call: InboundRequest, { connection }: AllowedConnection, text: string): string {
+  const unavailable = [{ connection: connection.name, reason: 'authorization_required' }]
+  if (call.method !== 'tools/call') {
+    const data = { connection: connection.name, [UNAVAILABLE_META_KEY]: unavailable }
+    return errorText(call.id, { code: UPSTREAM_FAILED, message: text, data })
+  }
   const result = {
     ...(call.era === 'modern' ? { resultType: 'complete' } : {}),
     content: [{ type: 'text', text }],
     isError: true,
-    _meta: { [UNAVAILABLE_META_KEY]: [{ connection: connection.name, reason: 'authorization_required' }] },
+    _meta: { [UNAVAILABLE_META_KEY]: unavailable },
   }
   return resultText(call.id, JSON.stringify(result))
 }
 
-function mustAuthorize({ connection }: AllowedConnection, toolName: string): string {
+function mustAuthorize({ connection }: AllowedConnection, what: string): string {
   return (
-    `The connection "${connection.name}" must be authorized by its user before the tool "${toolName}" can be used. ` +
+    `The connection "${connection.name}" must be authorized by its user before ${what} can be used. ` +
     'Ask the app for an authorization link.'
   )
 }
 
-function canOpenUrls({ call, legacyCanOpenUrls }: ConsentQuestion): boolean {
-  if (call.era === 'legacy') return legacyCanOpenUrls
+/** Which requests a client of the 2026-07-28 era expects to be answered with a question. */
+const MAY_REQUIRE_INPUT: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
+
+function canOpenUrls({ call, capabilities: legacyCapabilities }: ConsentQuestion): boolean {
+  if (call.era === 'legacy') return legacyCapabilities.includes('u')
+  if (!MAY_REQUIRE_INPUT.has(call.method)) return false
   const meta = call.params['_meta']
   const capabilities = isObject(meta) ? meta[CLIENT_CAPABILITIES_META] : undefined
   const elicitation = isObject(capabilities) ? capabilities['elicitation'] : undefined

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../errors.ts'
 import { actAs } from '../requestScope.ts'
 import type {
@@ -14,6 +15,7 @@ import type {
   RateLimits,
   RequestLog,
   Revocations,
+  Vault,
 } from '../services.ts'
 import {
   INVALID_PARAMS,
@@ -27,15 +29,23 @@ import {
   JSON_TYPE,
   mediaType,
 } from '../upstream/protocol.ts'
+import { applyEdits, member } from '../upstream/jsonSpans.ts'
+import { legacyHeaders } from '../upstream/link.ts'
+import { LISTS, type ListKind } from '../upstream/listPage.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
 import { authenticate, type Authentication, type Principal } from './authenticate.ts'
-import { callTool } from './callTool.ts'
+import { allowedConnections } from './allowedItems.ts'
+import { createAskedRequests } from './askedRequests.ts'
 import { discoverResult, initializeResult, type ServerInfo } from './identity.ts'
-import { readInbound, type Inbound, type InboundRequest } from './inbound.ts'
+import { readInbound, type Inbound, type InboundRequest, type InboundResponse } from './inbound.ts'
 import { createFreshReads } from './freshReads.ts'
 import { createInFlight } from './inFlight.ts'
 import { createLegacySession, readLegacySession, type LegacySession } from './legacySession.ts'
-import { listTools } from './listTools.ts'
+import { isRouted } from './findRoute.ts'
+import { createListening } from './listening.ts'
+import { listItems } from './listItems.ts'
+import { relayRequest } from './relayRequest.ts'
+import { createRequestStates } from './requestStates.ts'
 import { createStandingCalls, type StandingCall } from './standingCalls.ts'
 import { createSessionTokens } from './sessionTokens.ts'
 import { BodyTooLarge, readBody } from './readBody.ts'
@@ -54,6 +64,7 @@ import {
 
 export interface McpEndpointDeps {
   readonly keys: Keys
+  readonly vault: Vault
   readonly instances: Instances
   readonly configs: Configs
   readonly accounts: Accounts
@@ -78,13 +89,18 @@ export interface McpEndpointDeps {
 }
 
 const MAX_BODY_BYTES = 10 * 1024 * 1024
+const MAX_LOG_LEVELS = 10_000
+
+const LIST_OF_METHOD: ReadonlyMap<string, ListKind> = new Map(
+  (['tools', 'prompts', 'resources', 'resourceTemplates'] as const).map((kind) => [LISTS[kind].method, kind]),
+)
 
 /**
  * What agents connect to. It decides who and which tools anew on every request, answers what it can answer itself, and
  * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
  */
 export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
-  const { limits, keys, credentials, events, fetch, clock, listTimeoutMs, onUse } = deps
+  const { limits, keys, vault, credentials, events, changes, fetch, clock, listTimeoutMs, onUse } = deps
   const fresh = createFreshReads(deps)
   const { instances, configs, accounts, revocations } = fresh
   const {
@@ -96,6 +112,10 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
   const inFlight = createInFlight()
   const standing = createStandingCalls(deps)
+  const listening = createListening({ accounts, events, changes, upstreams, standing })
+  const states = createRequestStates({ vault, clock })
+  const asked = createAskedRequests(vault)
+  const logLevels = new LRUCache<string, string>({ max: MAX_LOG_LEVELS })
   const authenticateDeps = { keys, instances, configs, revocations, sessionTokens: createSessionTokens(keys, clock) }
 
   /** Each user by itself, and each of a user's credentials, so that one agent that runs wild stops nobody else's. */
@@ -126,6 +146,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
       case 'invalid':
         return errorReply(inbound.id, inbound.error, inbound.status)
       case 'response':
+        await deliverResponse(principal, inbound)
         return accepted()
       case 'notification':
         if (inbound.method === 'notifications/cancelled') cancel(session, inbound.params)
@@ -135,6 +156,15 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
       default:
         return inbound satisfies never
     }
+  }
+
+  /** Only a client of the 2025 era that has a session opens a stream like this. */
+  async function openStream({ headers }: Request, principal: Principal): Promise<Response> {
+    const id = headers.get('mcp-session-id')
+    if (id === null || !(headers.get('accept') ?? '').includes(SSE_TYPE)) return methodNotAllowed()
+    const session = readLegacySession(keys, principal, id)
+    if (session === undefined) return errorReply(null, { code: SESSION_NOT_FOUND, message: 'Session not found' }, 404)
+    return listening.open(principal, session)
   }
 
   /** A session is a convenience of the 2025 era: a request without one is served as well, a foreign one is not. */
@@ -159,12 +189,18 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
     const { id, era, method, params } = call
     log.set('era', era)
     log.set('rpcMethod', KNOWN_METHODS.has(method) ? method : 'unknown')
-    if (method === 'tools/call') return answerCall(request, principal, call, session, log)
-    if (method === 'tools/list') return answerList(principal, call, log)
+    if (isRouted(call)) return answerRouted(request, principal, call, session, log)
+    const list = LIST_OF_METHOD.get(method)
+    if (list !== undefined) return answerList(principal, list, call, log)
+    if (era === 'modern' && method === 'subscriptions/listen') return listening.listen(principal, id, params)
     if (era === 'modern' && method === 'server/discover') {
       return resultReply(id, JSON.stringify(discoverResult(serverInfo)))
     }
     if (era === 'legacy' && method === 'ping') return resultReply(id, '{}')
+    if (era === 'legacy' && method === 'logging/setLevel') {
+      if (session !== undefined && typeof params['level'] === 'string') logLevels.set(session.id, params['level'])
+      return resultReply(id, '{}')
+    }
     if (era === 'legacy' && method === 'initialize') {
       const result = JSON.stringify(initializeResult(serverInfo, call.version))
       return jsonReply(resultText(id, result), 200, { 'mcp-session-id': createLegacySession(keys, principal, params) })
@@ -174,18 +210,20 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
 
   async function answerList(
     principal: Principal,
+    kind: ListKind,
     { id, era, params }: InboundRequest,
     log: RequestLog,
   ): Promise<Response> {
-    // There is one page only, so no cursor is one of ours.
-    if (params['cursor'] !== undefined) return errorReply(id, { code: INVALID_PARAMS, message: 'Invalid cursor' }, 200)
-    const { result, toolCount, unavailable } = await listTools({ accounts, upstreams, serverInfo }, principal, era)
-    log.set('tools', toolCount)
+    const request = { kind, principal, era, cursor: params['cursor'] }
+    const listing = await listItems({ accounts, upstreams, serverInfo }, request)
+    if (listing === undefined) return errorReply(id, { code: INVALID_PARAMS, message: 'Invalid cursor' }, 200)
+    const { result, count, unavailable } = listing
+    log.set(kind, count)
     if (unavailable.length > 0) log.set('unavailable', unavailable.map(({ connection }) => connection).join(','))
     return resultReply(id, result)
   }
 
-  async function answerCall(
+  async function answerRouted(
     request: Request,
     principal: Principal,
     call: InboundRequest,
@@ -203,12 +241,11 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
       flight.end()
       request.signal.removeEventListener('abort', onGone)
     }
-    const { headers } = request
     const onAccount = (accountId: string): void => void (standingCall.accountId = accountId)
-    const legacyCanOpenUrls = session?.canOpenUrls ?? false
-    const toolCall = { principal, call, headers, log, abort, onAccount, onEnd, legacyCanOpenUrls }
+    const logLevel = session && logLevels.get(session.id)
+    const exchange = { principal, call, headers: request.headers, session, logLevel, log, abort, onAccount, onEnd }
     try {
-      return await callTool({ accounts, upstreams, clientInfo: serverInfo }, toolCall)
+      return await relayRequest({ accounts, upstreams, clientInfo: serverInfo, states, asked }, exchange)
     } catch (error) {
       onEnd()
       if (!abort.signal.aborted) throw error
@@ -223,9 +260,22 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
     }
   }
 
+  /** What a client answers to an upstream that asked it. Where nobody waits for it, nobody misses it. */
+  async function deliverResponse(principal: Principal, response: InboundResponse): Promise<void> {
+    const question = asked.answered(principal, response.id, response.text)
+    if (question === undefined) return
+    const connections = await allowedConnections(accounts, principal)
+    const from = connections.find(({ account }) => account.id === question.accountId)
+    const place = member(response.top, 'id')
+    if (from === undefined || place === undefined) return
+    const body = applyEdits(response.text, [{ ...place, text: question.upstreamId }])
+    // The upstream has its own deadline for what it asks; a response that is lost ends there.
+    await upstreams.deliver(from, { body, headers: legacyHeaders(question.link) }).catch(() => undefined)
+  }
+
   return {
     async handle(request, endpoint, log) {
-      if (request.method !== 'POST') return methodNotAllowed()
+      if (request.method !== 'POST' && request.method !== 'GET') return methodNotAllowed()
       if (hasTokenInQuery(request.url)) {
         log.set('refusal', 'token_in_query')
         return tokenInQuery()
@@ -238,11 +288,13 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
       const seconds = await overLimit(principal)
       if (seconds !== undefined) return tooManyRequests(seconds)
       if (principal.instanceId !== undefined) onUse?.(principal.instanceId)
-      return serve(request, principal, log).catch((error: unknown) => deniedMeanwhile(principal, error))
+      const answered = request.method === 'GET' ? openStream(request, principal) : serve(request, principal, log)
+      return answered.catch((error: unknown) => deniedMeanwhile(principal, error))
     },
     discoverResult: () => discoverResult(serverInfo),
     async close() {
       unsubscribe()
+      listening.close()
       standing.close()
       await inFlight.close(closeGraceMs)
       fresh.close()
@@ -266,10 +318,20 @@ async function deniedMeanwhile({ again }: Principal, error: unknown): Promise<Re
 /** What a client made up does not get into the log. */
 const KNOWN_METHODS: ReadonlySet<string> = new Set([
   'server/discover',
+  'subscriptions/listen',
   'initialize',
   'ping',
   'tools/list',
   'tools/call',
+  'prompts/list',
+  'prompts/get',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'completion/complete',
+  'logging/setLevel',
 ])
 
 /** RFC 9700 section 4.3.2: a query ends up in logs and in other sites' referrers, so a token does not belong there. */

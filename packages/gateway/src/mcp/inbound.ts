@@ -31,10 +31,18 @@ export interface InboundRequest {
   readonly top: readonly Member[]
 }
 
+/** A client's answer to a request that an upstream made of it. */
+export interface InboundResponse {
+  readonly kind: 'response'
+  readonly id: RequestId
+  readonly text: string
+  readonly top: readonly Member[]
+}
+
 export type Inbound =
   | InboundRequest
   | { readonly kind: 'notification'; readonly method: string; readonly params: Record<string, unknown> }
-  | { readonly kind: 'response' }
+  | InboundResponse
   | { readonly kind: 'invalid'; readonly id: RequestId | null; readonly error: RpcError; readonly status: number }
 
 /** Which body field `Mcp-Name` repeats. */
@@ -70,7 +78,9 @@ function readMessage(text: string, body: Record<string, unknown>, headers: Heade
   for (const key of ['id', 'method', 'params']) member(top, key)
   const { id, method, params = {} } = body
   if (typeof method !== 'string') {
-    return isRequestId(id) && ('result' in body || 'error' in body) ? { kind: 'response' } : notAMessage(null)
+    return isRequestId(id) && ('result' in body || 'error' in body)
+      ? { kind: 'response', id, text, top }
+      : notAMessage(null)
   }
   if ('id' in body && !isRequestId(id)) return notAMessage(null)
   if (!isObject(params)) return invalid(echo(id), 400, INVALID_REQUEST, 'Invalid request: params is not an object')
@@ -144,7 +154,8 @@ function refuseDuplicates(text: string, top: readonly Member[]): void {
   const params = member(top, 'params')
   if (params === undefined) return
   const inParams = members(text, params.start)
-  for (const key of ['name', 'uri', '_meta', 'arguments', 'inputResponses', 'requestState']) member(inParams, key)
+  for (const key of ['name', 'uri', 'ref', '_meta', 'arguments', 'inputResponses', 'requestState'])
+    member(inParams, key)
   const meta = member(inParams, '_meta')
   if (meta === undefined) return
   const inMeta = members(text, meta.start)

@@ -1,16 +1,16 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Keys } from '../services.ts'
-import { isObject } from '../upstream/protocol.ts'
+import { capabilityCode, type CapabilityCode } from '../upstream/clientCapabilities.ts'
 import type { Principal } from './authenticate.ts'
 
 /**
- * The `Mcp-Session-Id` of a 2025 client. It holds all that there is to know (whether the client can be sent to a URL,
- * and a nonce that tells this client's request ids from another's), so any replica can read it and nothing is stored.
+ * The `Mcp-Session-Id` of a 2025 client. It holds all that there is to know (what the client can be asked, and a nonce that tells this client's request ids from another's), so any replica can read it and nothing is stored.
  * It is bound to the user and the config and authenticates nobody: whoever presents it has been identified already.
  */
 export interface LegacySession {
   readonly id: string
-  readonly canOpenUrls: boolean
+  /** What the client said that it can be asked. */
+  readonly capabilities: CapabilityCode
 }
 
 const PURPOSE = 'mcp-session'
@@ -20,7 +20,7 @@ export function createLegacySession(
   principal: Principal,
   initializeParams: Record<string, unknown>,
 ): string {
-  const claims = canOpenUrls(initializeParams) ? 'u' : 'n'
+  const claims = capabilityCode(initializeParams['capabilities'])
   const nonce = randomBytes(16).toString('base64url')
   return `${claims}.${nonce}.${sign(keys, principal, claims, nonce)}`
 }
@@ -32,13 +32,9 @@ export function readLegacySession(keys: Keys, principal: Principal, id: string):
   const expected = Buffer.from(sign(keys, principal, claims, nonce))
   const given = Buffer.from(signature)
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
-  return { id, canOpenUrls: claims === 'u' }
+  return { id, capabilities: claims }
 }
 
 function sign(keys: Keys, { config, userIdentifier }: Principal, claims: string, nonce: string): string {
   return keys.digest(PURPOSE, config.id, userIdentifier, claims, nonce)
-}
-
-function canOpenUrls({ capabilities }: Record<string, unknown>): boolean {
-  return isObject(capabilities) && isObject(capabilities['elicitation']) && isObject(capabilities['elicitation']['url'])
 }

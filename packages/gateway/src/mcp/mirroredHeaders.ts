@@ -1,6 +1,6 @@
 import { encodeHeaderValue } from '../upstream/headerValue.ts'
 import { isObject } from '../upstream/protocol.ts'
-import type { MirroredArgument } from '../upstream/toolList.ts'
+import type { MirroredArgument } from '../upstream/listPage.ts'
 
 const PREFIX = 'mcp-param-'
 

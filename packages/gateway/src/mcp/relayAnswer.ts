@@ -8,6 +8,13 @@ import { readSse, SSE_COMMENT, sseEvent, type SseReader } from '../upstream/sseM
 import type { Translated } from './callTranslation.ts'
 import { errorText, jsonReply } from './replies.ts'
 
+/** A request that an upstream makes; `id` is as it wrote it. */
+export interface UpstreamRequest {
+  readonly id: string
+  readonly method: string
+  readonly text: string
+}
+
 export interface RelayOptions {
   readonly connection: Connection
   readonly clientEra: Era
@@ -15,8 +22,8 @@ export interface RelayOptions {
   /** Aborted when the call is given up: then there is nobody to answer. */
   readonly signal: AbortSignal
   readonly toClient: (text: string) => Translated
-  /** The upstream asked something of us in the middle of the call; `id` is as it wrote it. */
-  readonly onRequest: (id: string, method: string) => void
+  /** The upstream asks something in the middle of the call. Gives the text in which the client is asked, if it is. */
+  readonly onRequest: (asked: UpstreamRequest) => string | undefined
   /** The call is over: answered, given up, or the client has gone (`aborted`). */
   readonly onEnd: (how: 'answered' | 'failed' | 'aborted') => void
 }
@@ -95,7 +102,10 @@ async function nextForClient(reader: SseReader, options: RelayOptions): Promise<
       if (item === undefined) return brokenOff(options)
       if (item.kind === 'comment') return { text: SSE_COMMENT, isLast: false }
       const translated = options.toClient(item.data)
-      if (translated.kind === 'request') options.onRequest(translated.id, translated.method)
+      if (translated.kind === 'request') {
+        const question = options.onRequest({ ...translated, text: item.data })
+        if (question !== undefined) return { text: sseEvent(question), isLast: false }
+      }
       if (translated.kind === 'forward') return { text: sseEvent(translated.text), isLast: false }
       if (translated.kind !== 'final') continue
       options.onEnd('answered')
@@ -121,10 +131,10 @@ function brokenOff({ connection, clientId, signal, onEnd }: RelayOptions): { tex
 /** Each request of the upstream makes us send something: one that never stops asking is cut off. */
 function atMost(limit: number, onRequest: RelayOptions['onRequest']): RelayOptions['onRequest'] {
   let count = 0
-  return (id, method) => {
+  return (asked) => {
     count += 1
     if (count > limit) throw new RangeError('the upstream asks too much')
-    onRequest(id, method)
+    return onRequest(asked)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Connection } from '../domain.ts'
 import type { Clock, GuardedAnswer, GuardedFetch } from '../services.ts'
+import { capabilitiesOf, type CapabilityCode } from './clientCapabilities.ts'
 import { invalidUpstream, unavailable } from './failures.ts'
 import { post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
 import {
@@ -54,9 +55,14 @@ const MODERN_ONLY_ERRORS: ReadonlySet<unknown> = new Set([
 ])
 
 /** Finds out which era the upstream speaks: a `server/discover` that is answered says the new one, else a handshake. */
-export async function establishLink(deps: LinkDeps, target: PostTarget, limits: PostLimits): Promise<Link> {
+export async function establishLink(
+  deps: LinkDeps,
+  target: PostTarget,
+  capabilities: CapabilityCode,
+  limits: PostLimits,
+): Promise<Link> {
   const isModern = await probe(deps, target, limits)
-  return isModern ? { era: 'modern', foundAt: deps.clock() } : handshake(deps, target, limits)
+  return isModern ? { era: 'modern', foundAt: deps.clock() } : handshake(deps, target, capabilities, limits)
 }
 
 async function probe({ fetch, clientInfo }: LinkDeps, target: PostTarget, limits: PostLimits): Promise<boolean> {
@@ -94,10 +100,11 @@ function speaksModern(connection: Connection, versions: unknown): boolean {
 export async function handshake(
   { fetch, clock, clientInfo }: LinkDeps,
   target: PostTarget,
+  capabilities: CapabilityCode,
   limits: PostLimits,
 ): Promise<LegacyLink> {
   const { connection, opened } = target
-  const params = { protocolVersion: LEGACY_VERSION, capabilities: {}, clientInfo }
+  const params = { protocolVersion: LEGACY_VERSION, capabilities: capabilitiesOf(capabilities), clientInfo }
   const body = JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params })
   const response = await post(fetch, target, { body, headers: {} }, limits)
   if (!response.ok) {
@@ -131,7 +138,10 @@ export function modernHeaders(method: string): Record<string, string> {
   return { 'mcp-protocol-version': MODERN_VERSION, 'mcp-method': method }
 }
 
-export function legacyHeaders({ version, sessionId }: LegacyLink): Record<string, string> {
+export function legacyHeaders({
+  version,
+  sessionId,
+}: Pick<LegacyLink, 'version' | 'sessionId'>): Record<string, string> {
   return { 'mcp-protocol-version': version, ...(sessionId === undefined ? {} : { 'mcp-session-id': sessionId }) }
 }
 

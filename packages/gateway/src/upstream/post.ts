@@ -6,7 +6,9 @@ import { JSON_TYPE, SSE_TYPE } from './protocol.ts'
 
 /** A message on its way to an upstream. */
 export interface Outgoing {
-  readonly body: string
+  /** Default `POST`; a `GET` has no body. */
+  readonly method?: 'POST' | 'GET'
+  readonly body?: string
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
 }
@@ -34,15 +36,16 @@ const ACCEPT = `${JSON_TYPE}, ${SSE_TYPE}`
 export async function post(
   fetch: GuardedFetch,
   { connection, partition, opened }: PostTarget,
-  { body, headers }: Outgoing,
+  { method = 'POST', body, headers }: Outgoing,
   limits: PostLimits,
 ): Promise<GuardedAnswer> {
-  const all: Record<string, string> = { ...headers, 'content-type': JSON_TYPE, accept: ACCEPT }
+  const all: Record<string, string> = { ...headers, accept: method === 'GET' ? SSE_TYPE : ACCEPT }
+  if (method === 'POST') all['content-type'] = JSON_TYPE
   for (const [name, value] of Object.entries(opened.headers)) all[name.toLowerCase()] = value
   const { signal, ...sizes } = limits
   let response: GuardedAnswer
   try {
-    const init = { method: 'POST', headers: all, body, partition, ...sizes }
+    const init = { method, headers: all, body: body ?? null, partition, ...sizes }
     response = await fetch.send(connection.mcpServerUrl, signal === undefined ? init : { ...init, signal })
   } catch (error) {
     signal?.throwIfAborted()

@@ -16,7 +16,7 @@ export function createVerifyApiKey({ fetch, clock, clientInfo }: VerifyApiKeyDep
   return async (connection: Connection, key: string): Promise<'accepted' | 'rejected' | 'unreachable'> => {
     const upstreams = createUpstreams({ fetch, clock, clientInfo, credentials: onlyThisKey(key) })
     try {
-      await upstreams.tools({ connection, account: nobody(connection, clock) })
+      await upstreams.list({ connection, account: nobody(connection, clock) }, 'tools')
       return 'accepted'
     } catch (error) {
       return error instanceof GatewayError && error.code === 'consent_required' ? 'rejected' : 'unreachable'

@@ -95,7 +95,11 @@ describe('createMcpEndpoint', () => {
 
   it('says nothing of the URL and redirects nowhere, whatever the method', async () => {
     const secret = world.url('ada')
-    const statusOf = (method: string, url: string): number => (method === 'POST' ? (url === secret ? 415 : 404) : 405)
+    // A GET opens a stream where there is a session, so it is told first whether there is an endpoint at all.
+    const statusOf = (method: string, url: string): number => {
+      if (method !== 'POST' && method !== 'GET') return 405
+      return url === secret ? { POST: 415, GET: 405 }[method] : 404
+    }
     for (const url of [secret, `${world.origin}/mcp/lkurl_wrong`]) {
       for (const method of ['GET', 'DELETE', 'PUT', 'POST', 'OPTIONS']) {
         const response = await fetch(url, { method, redirect: 'manual' })

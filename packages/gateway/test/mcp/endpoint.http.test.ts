@@ -119,7 +119,7 @@ describe('createMcpEndpoint', () => {
   })
 
   it('answers an unknown method with 404 to a 2026 client and in band to a 2025 client', async () => {
-    for (const method of ['prompts/list', 'nonsense', '__proto__']) {
+    for (const method of ['tasks/list', 'nonsense', '__proto__']) {
       expect(await sendModern(method, {}, {})).toMatchObject({ status: 404, body: { error: { code: -32601 } } })
       const { body, headers } = legacyRequest(method)
       expect(await send(body, headers)).toMatchObject({ status: 200, body: { error: { code: -32601 } } })

@@ -1,3 +1,5 @@
+import { createVault } from '../../../src/vault/vault.ts'
+import { aRing } from '../../keys/ring.ts'
 /** A gateway's MCP endpoint with everything around it in memory, and the network real. */
 import { randomBytes } from 'node:crypto'
 import type {
@@ -170,6 +172,7 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
   const epochs = new Map<string, number>()
   const guardedFetch = createGuardedFetch({ allowLoopback: true })
   const endpoint = createMcpEndpoint({
+    vault: createVault(aRing(['k1', 2])),
     keys,
     accounts,
     credentials,

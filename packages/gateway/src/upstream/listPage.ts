@@ -4,18 +4,35 @@ import { DuplicateKeyError, elements, member, members, objectOf, valueAt } from 
 import { isObject } from './protocol.ts'
 import type { Answer } from './readAnswer.ts'
 
-/** A tool's text, with the place of its name. */
-interface ToolText {
+/** What can be listed: the member of the result that holds the list. */
+export type ListKind = 'tools' | 'prompts' | 'resources' | 'resourceTemplates'
+
+interface ListForm {
+  readonly method: string
+  /** The member by which an item is asked for. */
+  readonly identifiedBy: string
+}
+
+export const LISTS: Readonly<Record<ListKind, ListForm>> = {
+  tools: { method: 'tools/list', identifiedBy: 'name' },
+  prompts: { method: 'prompts/list', identifiedBy: 'name' },
+  resources: { method: 'resources/list', identifiedBy: 'uri' },
+  resourceTemplates: { method: 'resources/templates/list', identifiedBy: 'uriTemplate' },
+}
+
+/** An item's text, with the place of its name. */
+interface ItemText {
   readonly json: string
   readonly nameStart: number
   readonly nameEnd: number
 }
 
-/** A tool as its upstream wrote it. */
-export interface UpstreamTool extends ToolText {
+/** A tool, prompt, resource or template as its upstream wrote it. */
+export interface UpstreamItem extends ItemText {
+  /** The name, the URI, or the URI template. */
   readonly name: string
   /** The same without what a client of the 2025 era would choke on; undefined where that is nothing. */
-  readonly legacy: ToolText | undefined
+  readonly legacy: ItemText | undefined
   /** Arguments that a client of the 2026-07-28 era repeats in headers. */
   readonly mirrored: readonly MirroredArgument[]
 }
@@ -26,53 +43,56 @@ export interface MirroredArgument {
   readonly path: readonly string[]
 }
 
-export interface ToolPage {
-  readonly tools: readonly UpstreamTool[]
+export interface ListPage {
+  readonly items: readonly UpstreamItem[]
   readonly nextCursor: string | undefined
   /** How long the upstream says that the page is good; undefined where it does not say. */
   readonly ttlMs: number | undefined
 }
 
-/** Reads one page of `tools/list`. The tools stay text: no schema is compiled or validated (security T46). */
-export function readToolPage(connection: Connection, { text, message }: Answer): ToolPage {
+/** Reads one page of a list. The items stay text: no schema is compiled or validated (security T46). */
+export function readListPage(connection: Connection, kind: ListKind, { text, message }: Answer): ListPage {
   const { result } = message
-  if (!isObject(result) || !Array.isArray(result['tools'])) {
-    throw invalidUpstream(connection, 'did not answer with a list of tools')
+  if (!isObject(result) || !Array.isArray(result[kind])) {
+    throw invalidUpstream(connection, `did not answer with a list of ${kind}`)
   }
   try {
-    return { tools: readTools(text, result['tools']), nextCursor: cursorOf(result), ttlMs: ttlOf(result) }
+    return { items: readItems(kind, text, result[kind]), nextCursor: cursorOf(result), ttlMs: ttlOf(result) }
   } catch (error) {
     if (!(error instanceof DuplicateKeyError)) throw error
-    throw invalidUpstream(connection, 'answered with a list of tools that can be read in two ways', error)
+    throw invalidUpstream(connection, `answered with a list of ${kind} that can be read in two ways`, error)
   }
 }
 
-function readTools(text: string, parsed: readonly unknown[]): UpstreamTool[] {
-  const list = valueAt(text, 'result', 'tools')
+function readItems(kind: ListKind, text: string, parsed: readonly unknown[]): UpstreamItem[] {
+  const list = valueAt(text, 'result', kind)
   if (list === undefined) return []
   return elements(text, list.start).flatMap(({ start, end }, index) => {
     const value = parsed[index]
-    return isObject(value) ? readTool(text.slice(start, end), value) : []
+    return isObject(value) ? readItem(kind, text.slice(start, end), value) : []
   })
 }
 
-function readTool(json: string, value: Record<string, unknown>): UpstreamTool[] {
-  const { name, inputSchema, outputSchema } = value
-  const text = toolText(json)
+function readItem(kind: ListKind, json: string, value: Record<string, unknown>): UpstreamItem[] {
+  const { identifiedBy } = LISTS[kind]
+  const name = value[identifiedBy]
+  const text = itemText(json, identifiedBy)
   if (typeof name !== 'string' || name === '' || text === undefined) return []
+  if (kind !== 'tools') return [{ ...text, name, legacy: undefined, mirrored: [] }]
+  const { inputSchema, outputSchema } = value
   const legacy = isObject(outputSchema) && outputSchema['type'] !== 'object' ? withoutOutputSchema(json) : undefined
   return [{ ...text, name, legacy, mirrored: isObject(inputSchema) ? mirroredArguments(inputSchema) : [] }]
 }
 
-function toolText(json: string): ToolText | undefined {
-  const place = member(members(json), 'name')
+function itemText(json: string, identifiedBy: string): ItemText | undefined {
+  const place = member(members(json), identifiedBy)
   return place && { json, nameStart: place.start, nameEnd: place.end }
 }
 
 /** Until 2025-11-25 an output schema had to describe an object; a client of then refuses the whole list otherwise. */
-function withoutOutputSchema(json: string): ToolText | undefined {
+function withoutOutputSchema(json: string): ItemText | undefined {
   const kept = members(json).filter(({ key }) => key !== 'outputSchema')
-  return toolText(objectOf(json, kept))
+  return itemText(objectOf(json, kept), 'name')
 }
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/

@@ -1,20 +1,24 @@
 import type { AccountOfConnection, Accounts } from '../services.ts'
-import type { UpstreamTool } from '../upstream/toolList.ts'
+import type { ListKind, UpstreamItem } from '../upstream/listPage.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { Principal } from './authenticate.ts'
+import { exposedUri } from './resourceUris.ts'
 import { exposedToolName, isChangedToolName, mayBelongTo, unchangedUpstreamName, type ToolNaming } from './toolNames.ts'
 
 /** One connection of the config, as far as this principal may use it. */
 export interface AllowedConnection extends AccountOfConnection {
   readonly naming: ToolNaming
-  /** As the upstream names them; undefined means all. */
+  /** As the upstream names them; undefined means all, and with them everything else that the upstream has. */
   readonly tools: readonly string[] | undefined
 }
 
-export interface AllowedTool {
+export interface AllowedItem {
   readonly from: AllowedConnection
   readonly upstreamName: string
 }
+
+/** What has a name that is made safe, and unique among connections, in the same way. */
+export type NamedKind = 'tools' | 'prompts'
 
 /** The config's connections in its order, read anew: without those whose account the token was not made for. */
 export async function allowedConnections(
@@ -31,41 +35,60 @@ export async function allowedConnections(
   })
 }
 
-/** How the tool is named on the endpoint; undefined where this principal may not use it. Exact and case-sensitive. */
+/**
+ * Whether prompts, resources and the like of this connection may be used: only where nothing narrows it. Who allows
+ * some tools by name has not allowed anything else.
+ */
+export function isWhole({ tools }: AllowedConnection, principal: Principal): boolean {
+  return tools === undefined && principal.tools === undefined
+}
+
+/** How an item is named on the endpoint; undefined where this principal may not use it. Exact and case-sensitive. */
 export function allowedName(
-  { naming, tools, connection }: AllowedConnection,
+  kind: ListKind,
+  from: AllowedConnection,
   principal: Principal,
   upstreamName: string,
 ): string | undefined {
+  const { naming, tools, connection } = from
+  if (kind !== 'tools' && !isWhole(from, principal)) return undefined
+  if (kind === 'resources' || kind === 'resourceTemplates') return exposedUri(naming, connection.name, upstreamName)
   if (tools?.includes(upstreamName) === false) return undefined
   const exposed = exposedToolName(naming, connection.name, upstreamName)
   return principal.tools?.has(exposed) === false ? undefined : exposed
 }
 
-/** Whether any tool of this connection can be among those that the token names. */
-export function isWanted({ naming, connection }: AllowedConnection, { tools }: Principal): boolean {
-  return tools === undefined || [...tools].some((name) => mayBelongTo(naming, connection.name, name))
+/** Whether anything of this kind and connection can be allowed. */
+export function isWanted(kind: ListKind, from: AllowedConnection, principal: Principal): boolean {
+  if (kind !== 'tools') return isWhole(from, principal)
+  const { naming, connection } = from
+  return (
+    principal.tools === undefined || [...principal.tools].some((name) => mayBelongTo(naming, connection.name, name))
+  )
 }
 
 /**
- * What an exposed name stands for; undefined for a tool that is not allowed just as for one that never was. The
- * upstream is asked only where its list is all there is to read a changed name back from.
+ * What an exposed name stands for; undefined for what is not allowed just as for what never was. The upstream is asked
+ * only where its list is all there is to read a changed name back from.
  */
-export async function findTool(
+export async function findItem(
+  kind: NamedKind,
   connections: readonly AllowedConnection[],
   principal: Principal,
   exposed: string,
   upstreams: Upstreams,
-): Promise<AllowedTool | undefined> {
+): Promise<AllowedItem | undefined> {
   if (principal.tools?.has(exposed) === false) return undefined
   for (const from of connections) {
-    const upstreamName = await upstreamNameOf(from, exposed, upstreams)
+    if (kind !== 'tools' && !isWhole(from, principal)) continue
+    const upstreamName = await upstreamNameOf(kind, from, exposed, upstreams)
     if (upstreamName !== undefined) return { from, upstreamName }
   }
   return undefined
 }
 
 async function upstreamNameOf(
+  kind: NamedKind,
   from: AllowedConnection,
   exposed: string,
   upstreams: Upstreams,
@@ -75,14 +98,18 @@ async function upstreamNameOf(
   const isIt = (name: string): boolean => exposedToolName(naming, connection.name, name) === exposed
   if (tools !== undefined) return tools.find(isIt)
   if (!isChangedToolName(exposed)) return unchangedUpstreamName(naming, connection.name, exposed)
-  const known = upstreams.knownTools(from)?.find(({ name }) => isIt(name))
+  const known = upstreams.known(from, kind)?.find(({ name }) => isIt(name))
   if (known !== undefined || account.status !== 'ACTIVE') return known?.name
-  return (await listOrNothing(from, upstreams)).find(({ name }) => isIt(name))?.name
+  return (await listOrNothing(kind, from, upstreams)).find(({ name }) => isIt(name))?.name
 }
 
-async function listOrNothing(from: AllowedConnection, upstreams: Upstreams): Promise<readonly UpstreamTool[]> {
+async function listOrNothing(
+  kind: NamedKind,
+  from: AllowedConnection,
+  upstreams: Upstreams,
+): Promise<readonly UpstreamItem[]> {
   try {
-    return await upstreams.tools(from)
+    return await upstreams.list(from, kind)
   } catch {
     return []
   }

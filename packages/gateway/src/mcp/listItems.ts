@@ -1,0 +1,138 @@
+import { UNAVAILABLE_META_KEY } from '@latchkey/core/wire'
+import { GatewayError } from '../errors.ts'
+import type { Accounts } from '../services.ts'
+import { SERVER_INFO_META, type Era } from '../upstream/protocol.ts'
+import type { ListKind, UpstreamItem } from '../upstream/listPage.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
+import { allowedConnections, allowedName, isWanted, type AllowedConnection } from './allowedItems.ts'
+import type { Principal } from './authenticate.ts'
+import type { ServerInfo } from './identity.ts'
+
+type UnavailableReason = 'authorization_required' | 'unreachable' | 'invalid_response'
+
+interface Unavailable {
+  readonly connection: string
+  readonly reason: UnavailableReason
+}
+
+export interface ListItemsDeps {
+  readonly accounts: Accounts
+  readonly upstreams: Upstreams
+  readonly serverInfo: ServerInfo
+}
+
+export interface ListRequest {
+  readonly kind: ListKind
+  readonly principal: Principal
+  readonly era: Era
+  /** As the client sent it: where the page begins. */
+  readonly cursor: unknown
+}
+
+export interface Listing {
+  /** The result as JSON. */
+  readonly result: string
+  readonly count: number
+  readonly unavailable: readonly Unavailable[]
+}
+
+const TTL_MS = 60_000
+/** While something is missing, a client should soon ask again. */
+const TTL_INCOMPLETE_MS = 1000
+const PAGE_SIZE = 1000
+
+/**
+ * What all ACTIVE connections have of one kind: asked for in parallel, in the config's order and then the upstream's.
+ * What is missing is named; it is never a list with fewer items and no word. Undefined for a cursor that is not ours.
+ */
+export async function listItems(
+  { accounts, upstreams, serverInfo }: ListItemsDeps,
+  { kind, principal, era, cursor }: ListRequest,
+): Promise<Listing | undefined> {
+  const start = readCursor(cursor)
+  if (start === undefined) return undefined
+  const connections = await allowedConnections(accounts, principal)
+  const wanted = connections.filter((each) => isWanted(kind, each, principal))
+  const parts = await Promise.all(wanted.map((each) => listOne(upstreams, kind, each)))
+  const unavailable = parts.flatMap((part) => ('reason' in part ? [part] : []))
+  const items = parts.flatMap((part) => ('reason' in part ? [] : exposedItems(kind, part, principal, era)))
+  const page = items.slice(start, start + PAGE_SIZE)
+  const nextCursor = start + PAGE_SIZE < items.length ? writeCursor(start + PAGE_SIZE) : undefined
+  const result = resultOf({ kind, era, page, nextCursor, unavailable, serverInfo })
+  return { result, count: page.length, unavailable }
+}
+
+function resultOf({
+  kind,
+  era,
+  page,
+  nextCursor,
+  unavailable,
+  serverInfo,
+}: {
+  readonly kind: ListKind
+  readonly era: Era
+  readonly page: readonly string[]
+  readonly nextCursor: string | undefined
+  readonly unavailable: readonly Unavailable[]
+  readonly serverInfo: ServerInfo
+}): string {
+  const meta = {
+    ...(era === 'modern' ? { [SERVER_INFO_META]: serverInfo } : {}),
+    ...(unavailable.length > 0 ? { [UNAVAILABLE_META_KEY]: unavailable } : {}),
+  }
+  const ttlMs = unavailable.length > 0 ? TTL_INCOMPLETE_MS : TTL_MS
+  const envelope = era === 'modern' ? `"resultType":"complete","ttlMs":${ttlMs},"cacheScope":"private",` : ''
+  const next = nextCursor === undefined ? '' : `,"nextCursor":${JSON.stringify(nextCursor)}`
+  const metaMember = Object.keys(meta).length > 0 ? `,"_meta":${JSON.stringify(meta)}` : ''
+  return `{${envelope}"${kind}":[${page.join(',')}]${next}${metaMember}}`
+}
+
+const CURSOR = /^from-(\d{1,7})$/
+
+function writeCursor(start: number): string {
+  return Buffer.from(`from-${start}`).toString('base64url')
+}
+
+function readCursor(cursor: unknown): number | undefined {
+  if (cursor === undefined) return 0
+  const [, start] = CURSOR.exec(typeof cursor === 'string' ? Buffer.from(cursor, 'base64url').toString() : '') ?? []
+  return start === undefined ? undefined : Number(start)
+}
+
+type Part = Unavailable | Available
+
+interface Available {
+  readonly from: AllowedConnection
+  readonly items: readonly UpstreamItem[]
+}
+
+async function listOne(upstreams: Upstreams, kind: ListKind, from: AllowedConnection): Promise<Part> {
+  const connection = from.connection.name
+  if (from.account.status !== 'ACTIVE') return { connection, reason: 'authorization_required' }
+  try {
+    return { from, items: await upstreams.list(from, kind) }
+  } catch (error) {
+    return { connection, reason: reasonOf(error) }
+  }
+}
+
+function reasonOf(error: unknown): UnavailableReason {
+  if (!(error instanceof GatewayError)) throw error
+  if (error.code === 'consent_required') return 'authorization_required'
+  return error.code === 'upstream_invalid' ? 'invalid_response' : 'unreachable'
+}
+
+function exposedItems(kind: ListKind, { from, items }: Available, principal: Principal, era: Era): string[] {
+  return items.flatMap((item) => {
+    const exposed = allowedName(kind, from, principal, item.name)
+    return exposed === undefined ? [] : [withName(item, exposed, era)]
+  })
+}
+
+/** The upstream's own bytes, with the name replaced. */
+function withName(item: UpstreamItem, exposed: string, era: Era): string {
+  const legacy = era === 'legacy' ? item.legacy : undefined
+  const { json, nameStart, nameEnd } = legacy ?? item
+  return exposed === item.name ? json : `${json.slice(0, nameStart)}${JSON.stringify(exposed)}${json.slice(nameEnd)}`
+}

@@ -1,0 +1,211 @@
+import type { Accounts, Changes, EventLog } from '../services.ts'
+import { NO_CAPABILITIES } from '../upstream/clientCapabilities.ts'
+import type { LinkWish } from '../upstream/links.ts'
+import type { Announcement } from '../upstream/notifications.ts'
+import { isObject, type RequestId } from '../upstream/protocol.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
+import { allowedConnections, isWhole, type AllowedConnection } from './allowedItems.ts'
+import type { Principal } from './authenticate.ts'
+import type { LegacySession } from './legacySession.ts'
+import { createListenStream, type ListenStream, type StreamForm } from './listenStream.ts'
+import { errorText, jsonReply, resultText } from './replies.ts'
+import { exposedUri, upstreamUri } from './resourceUris.ts'
+import type { StandingCalls } from './standingCalls.ts'
+
+export interface ListeningDeps {
+  readonly accounts: Accounts
+  readonly events: Pick<EventLog, 'subscribe'>
+  readonly changes: Pick<Changes, 'subscribe'>
+  readonly upstreams: Upstreams
+  /** Ends the streams of those who have lost their access. */
+  readonly standing: Pick<StandingCalls, 'add'>
+}
+
+export interface Listening {
+  /** `subscriptions/listen` of the 2026-07-28 revision. */
+  listen(principal: Principal, id: RequestId, params: Readonly<Record<string, unknown>>): Promise<Response>
+  /** The GET stream of the 2025 revisions. */
+  open(principal: Principal, session: LegacySession): Promise<Response>
+  /** Ends every stream in order. */
+  close(): void
+}
+
+type ListName = 'tools' | 'prompts' | 'resources'
+
+interface Wanted {
+  readonly lists: ReadonlySet<ListName>
+  /** Exposed URIs; undefined for whatever the upstream tells, as the 2025 revisions have it. */
+  readonly uris: readonly string[] | undefined
+  readonly link: LinkWish
+}
+
+const SUBSCRIPTION_META = 'io.modelcontextprotocol/subscriptionId'
+const MAX_STREAMS_OF_USER = 64
+const MAX_URIS = 1_000
+
+/**
+ * Tells clients that a list has changed: when an account becomes ACTIVE or ceases to be, when the config changes, and
+ * when an upstream says so; and that a resource has changed, when its upstream says so. A stream is its user's alone.
+ */
+export function createListening(deps: ListeningDeps): Listening {
+  const streams = new Map<ListenStream, string>()
+
+  async function start(principal: Principal, form: StreamForm, wanted: Wanted): Promise<Response | undefined> {
+    const { userIdentifier } = principal
+    if ([...streams.values()].filter((user) => user === userIdentifier).length >= MAX_STREAMS_OF_USER) return undefined
+    const abort = new AbortController()
+    const leave = deps.standing.add({ principal, abort })
+    const stream = createListenStream(form, () => {
+      leave()
+      streams.delete(stream)
+      abort.abort()
+    })
+    abort.signal.addEventListener('abort', () => stream.end())
+    streams.set(stream, userIdentifier)
+    await follow(deps, { principal, wanted, stream, signal: abort.signal })
+    return stream.response
+  }
+
+  return {
+    async listen(principal, id, params) {
+      const wanted = wantedOf(params)
+      const response = await start(principal, modernForm(id, wanted), wanted)
+      return response ?? jsonReply(errorText(id, TOO_MANY), 429)
+    },
+    async open(principal, { capabilities }) {
+      const link: LinkWish = { era: capabilities === NO_CAPABILITIES ? 'modern' : 'legacy', capabilities }
+      const wanted = { lists: new Set(LISTS), uris: undefined, link }
+      return (await start(principal, LEGACY_FORM, wanted)) ?? jsonReply(errorText(null, TOO_MANY), 429)
+    },
+    close() {
+      for (const stream of streams.keys()) stream.end()
+    },
+  }
+}
+
+const LISTS = ['tools', 'prompts', 'resources'] as const
+const TOO_MANY = { code: -32_000, message: 'Too many open streams: close one first' }
+
+const LEGACY_FORM: StreamForm = {
+  opening: [],
+  write: (method, params) => JSON.stringify({ jsonrpc: '2.0', method, params }),
+  closing: [],
+}
+
+function modernForm(id: RequestId, { lists, uris }: Wanted): StreamForm {
+  const meta = { [SUBSCRIPTION_META]: id }
+  const write: StreamForm['write'] = (method, params) =>
+    JSON.stringify({ jsonrpc: '2.0', method, params: { _meta: meta, ...params } })
+  const notifications = {
+    ...(lists.has('tools') && { toolsListChanged: true }),
+    ...(lists.has('prompts') && { promptsListChanged: true }),
+    ...(lists.has('resources') && { resourcesListChanged: true }),
+    ...(uris !== undefined && uris.length > 0 && { resourceSubscriptions: uris }),
+  }
+  return {
+    opening: [write('notifications/subscriptions/acknowledged', { notifications })],
+    write,
+    closing: [resultText(id, JSON.stringify({ resultType: 'complete', _meta: meta }))],
+  }
+}
+
+function wantedOf({ notifications }: Readonly<Record<string, unknown>>): Wanted {
+  const filter = isObject(notifications) ? notifications : {}
+  const lists = LISTS.filter((list) => filter[`${list}ListChanged`] === true)
+  const uris: unknown = filter['resourceSubscriptions']
+  return {
+    lists: new Set(lists),
+    uris: Array.isArray(uris) ? uris.filter(isUri).slice(0, MAX_URIS) : [],
+    link: { era: 'modern', capabilities: NO_CAPABILITIES },
+  }
+}
+
+function isUri(uri: unknown): uri is string {
+  return typeof uri === 'string'
+}
+
+interface Following {
+  readonly principal: Principal
+  readonly wanted: Wanted
+  readonly stream: ListenStream
+  readonly signal: AbortSignal
+}
+
+/** Joins a stream to everything that it has to tell, until the signal. */
+async function follow(deps: ListeningDeps, following: Following): Promise<void> {
+  const { principal, wanted, stream, signal } = following
+  const heard = new Map<string, AbortController>()
+  const tellLists = (): void => {
+    for (const list of wanted.lists) stream.tellList(list)
+  }
+  const refresh = (): void => void listenToActive(deps, following, heard).catch(() => undefined)
+  const unsubscribers = [
+    deps.events.subscribe(({ userIdentifier, connectionId }) => {
+      if (userIdentifier !== principal.userIdentifier) return
+      if (!principal.config.mappings.some((mapping) => mapping.connectionId === connectionId)) return
+      tellLists()
+      refresh()
+    }),
+    deps.changes.subscribe(({ kind, subject }) => {
+      if (kind === 'config' && subject === principal.config.id) tellLists()
+    }),
+  ]
+  signal.addEventListener('abort', () => {
+    for (const unsubscribe of unsubscribers) unsubscribe()
+    for (const controller of heard.values()) controller.abort()
+  })
+  await listenToActive(deps, following, heard)
+}
+
+/** One subscription for each account that is ACTIVE now; those of other accounts end. */
+async function listenToActive(
+  { accounts, upstreams }: ListeningDeps,
+  { principal, wanted, stream, signal }: Following,
+  heard: Map<string, AbortController>,
+): Promise<void> {
+  const connections = await allowedConnections(accounts, principal)
+  const active = new Map(
+    connections.filter(({ account }) => account.status === 'ACTIVE').map((each) => [each.account.id, each]),
+  )
+  for (const [accountId, controller] of heard) {
+    if (active.has(accountId)) continue
+    controller.abort()
+    heard.delete(accountId)
+  }
+  if (signal.aborted) return
+  for (const [accountId, from] of active) {
+    if (heard.has(accountId)) continue
+    const controller = new AbortController()
+    heard.set(accountId, controller)
+    upstreams.listen({
+      target: from,
+      wants: wanted.link,
+      uris: urisOf(from, principal, wanted),
+      onAnnouncement: (announcement) => tell(stream, principal, wanted, from, announcement),
+      signal: controller.signal,
+    })
+  }
+}
+
+/** As the upstream names them; only where its resources may be used at all. */
+function urisOf(from: AllowedConnection, principal: Principal, { uris = [] }: Wanted): readonly string[] {
+  if (!isWhole(from, principal)) return []
+  return uris.flatMap((uri) => upstreamUri(from.naming, from.connection.name, uri) ?? [])
+}
+
+function tell(
+  stream: ListenStream,
+  principal: Principal,
+  { lists, uris }: Wanted,
+  from: AllowedConnection,
+  announcement: Announcement,
+): void {
+  if (announcement.kind === 'list') {
+    const isTold = announcement.list === 'tools' || isWhole(from, principal)
+    if (isTold && lists.has(announcement.list)) stream.tellList(announcement.list)
+    return
+  }
+  if (!isWhole(from, principal)) return
+  const uri = exposedUri(from.naming, from.connection.name, announcement.uri)
+  if (uris === undefined || uris.includes(uri)) stream.tellResource(uri)
+}

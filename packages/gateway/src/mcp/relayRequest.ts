@@ -1,0 +1,238 @@
+import { GatewayError } from '../errors.ts'
+import type { Accounts, RequestLog } from '../services.ts'
+import { canBeAsked, capabilitiesOf, NO_CAPABILITIES } from '../upstream/clientCapabilities.ts'
+import { applyEdits, member, members } from '../upstream/jsonSpans.ts'
+import { legacyHeaders, legacyMessage, type ClientInfo, type Link } from '../upstream/link.ts'
+import type { LinkWish } from '../upstream/links.ts'
+import type { PostTarget } from '../upstream/post.ts'
+import { INVALID_PARAMS, METHOD_NOT_FOUND, UPSTREAM_FAILED } from '../upstream/protocol.ts'
+import type { Upstreams } from '../upstream/upstreams.ts'
+import { allowedConnections } from './allowedItems.ts'
+import type { AskedRequests } from './askedRequests.ts'
+import type { Principal } from './authenticate.ts'
+import { translateCall, type CallDetails, type CallTranslation, type ParamEdit } from './callTranslation.ts'
+import { consentAnswer } from './consentAnswer.ts'
+import { contentUriEdits } from './contentUris.ts'
+import { findRoute, LEGACY_METHODS, mirroredOf, type Route } from './findRoute.ts'
+import type { InboundRequest } from './inbound.ts'
+import type { LegacySession } from './legacySession.ts'
+import { paramHeadersOf } from './mirroredHeaders.ts'
+import { relayAnswer, type RelayOptions, type UpstreamRequest } from './relayAnswer.ts'
+import { relayRounds } from './relayRounds.ts'
+import { errorReply, jsonReply, type RpcError } from './replies.ts'
+import type { RequestStates } from './requestStates.ts'
+import { exposedUri } from './resourceUris.ts'
+
+export interface RelayRequestDeps {
+  readonly accounts: Accounts
+  readonly upstreams: Upstreams
+  readonly clientInfo: ClientInfo
+  readonly states: RequestStates
+  readonly asked: AskedRequests
+}
+
+/** A request of a client, on its way to one upstream. */
+export interface Exchange {
+  readonly principal: Principal
+  readonly call: InboundRequest
+  readonly headers: Headers
+  /** Of a client of the 2025 era that has one. */
+  readonly session: LegacySession | undefined
+  /** What a client of the 2025 era has asked to be logged. */
+  readonly logLevel: string | undefined
+  readonly log: RequestLog
+  /** Ends the request at the upstream. */
+  readonly abort: AbortController
+  /** Told whose credential the request goes out with. */
+  readonly onAccount: (accountId: string) => void
+  /** The request is over, however it ended. */
+  readonly onEnd: () => void
+}
+
+/** Routes one request to its upstream and brings the answer back. */
+export async function relayRequest(deps: RelayRequestDeps, exchange: Exchange): Promise<Response> {
+  const { principal, call } = exchange
+  const connections = await allowedConnections(deps.accounts, principal)
+  const found = await findRoute({ upstreams: deps.upstreams, principal, connections }, call)
+  if ('refusal' in found) return refuse(exchange, found.refusal)
+  exchange.log.set('connection', found.from.connection.name)
+  const state = openState(deps, exchange)
+  if (state === 'invalid') return refuse(exchange, INVALID_STATE)
+  const route = { ...found, edits: [...found.edits, ...state] }
+  exchange.onAccount(route.from.account.id)
+  if (route.from.account.status !== 'ACTIVE') return askForConsent(deps, exchange, route)
+  try {
+    return await relay(deps, exchange, route)
+  } catch (error) {
+    exchange.abort.signal.throwIfAborted()
+    if (!(error instanceof GatewayError)) throw error
+    return error.code === 'consent_required' ? askForConsent(deps, exchange, route) : failed(exchange, route, error)
+  }
+}
+
+const INVALID_STATE: RpcError = {
+  code: INVALID_PARAMS,
+  message: 'Invalid params: the requestState is not one of this request',
+  data: { reason: 'invalid_request_state' },
+}
+
+function openState({ states }: RelayRequestDeps, { principal, call }: Exchange): ParamEdit[] | 'invalid' {
+  const { requestState } = call.params
+  if (call.era === 'legacy' || requestState === undefined) return []
+  const value = typeof requestState === 'string' ? states.open(principal, call, requestState) : undefined
+  return value === undefined ? 'invalid' : [{ path: ['requestState'], value }]
+}
+
+async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): Promise<Response> {
+  const { upstreams } = deps
+  const { call, abort } = exchange
+  const { from } = route
+  const details = await detailsOf(deps, exchange, route)
+  let last: { link: Link; target: PostTarget; translation: CallTranslation } | undefined
+  let isOver = false
+  const end = (): void => {
+    isOver = true
+    exchange.onEnd()
+  }
+  abort.signal.addEventListener('abort', () => {
+    // In the 2025 era, going away does not cancel (transports, "Sending Messages").
+    if (!isOver && last?.link.era === 'legacy') {
+      const params = { requestId: last.translation.upstreamId, reason: 'The client gave the call up' }
+      const message = { jsonrpc: '2.0', method: 'notifications/cancelled', params }
+      upstreams.tell(last.target, legacyMessage(last.link, message))
+    }
+  })
+  const send = async (request: InboundRequest) => {
+    const build = (link: Link, target: PostTarget): CallTranslation['outgoing'] => {
+      const translation = translateCall(request, link, details)
+      last = { link, target, translation }
+      return translation.outgoing
+    }
+    const answer = await upstreams.send(from, build, { signal: abort.signal, wants: wishOf(exchange) })
+    if (last === undefined) throw new TypeError('an answer came to a call that was not sent')
+    const { translation } = last
+    return { ...last, answer, toClient: (text: string) => withExposedUris(translation.toClient(text), route) }
+  }
+  const onEnd: RelayOptions['onEnd'] = (how) => {
+    if (how === 'aborted') abort.abort(new Error('the client has gone'))
+    exchange.log.set('outcome', how)
+    end()
+  }
+  const first = await send(call)
+  const { link, target, answer: response, toClient } = first
+  exchange.log.set('upstreamEra', link.era)
+  const capabilities = exchange.session?.capabilities ?? NO_CAPABILITIES
+  if (call.era === 'legacy' && link.era === 'modern' && capabilities !== NO_CAPABILITIES) {
+    const { principal } = exchange
+    const { connection } = from
+    return relayRounds({
+      connection,
+      call,
+      first,
+      send,
+      onEnd,
+      asked: deps.asked,
+      principal,
+      capabilities,
+      signal: abort.signal,
+    })
+  }
+  const relayed = relayAnswer(response, {
+    connection: from.connection,
+    clientEra: call.era,
+    clientId: call.id,
+    signal: abort.signal,
+    toClient,
+    onRequest: (asked) => answerUpstream(deps, exchange, { route, link, target }, asked),
+    onEnd,
+  })
+  if (response.status >= 400 && response.status < 500) void relayed.catch(() => upstreams.doubtEra(from.account.id))
+  return relayed
+}
+
+/**
+ * A client of the 2025 era that can be asked, or that subscribes, is served best in its own era, where an upstream
+ * asks by a request. Everybody else needs no session.
+ */
+function wishOf({ call, session }: Exchange): LinkWish {
+  const capabilities = (call.era === 'legacy' && session?.capabilities) || NO_CAPABILITIES
+  const isLegacy = capabilities !== NO_CAPABILITIES || LEGACY_METHODS.has(call.method)
+  return { era: isLegacy ? 'legacy' : 'modern', capabilities }
+}
+
+async function detailsOf(deps: RelayRequestDeps, exchange: Exchange, route: Route): Promise<CallDetails> {
+  const { principal, call, session, logLevel, headers } = exchange
+  const isLegacyCall = call.era === 'legacy' && call.method === 'tools/call'
+  return {
+    edits: route.edits,
+    nameHeader: route.nameHeader,
+    clientInfo: deps.clientInfo,
+    clientCapabilities: capabilitiesOf(session?.capabilities ?? NO_CAPABILITIES),
+    logLevel,
+    paramHeaders: call.era === 'modern' ? paramHeadersOf(headers) : {},
+    mirrored: isLegacyCall ? await mirroredOf(deps.upstreams, route) : [],
+    sealState: (state) => deps.states.seal(principal, call, state),
+  }
+}
+
+/** Where several upstreams meet, a resource in an answer is named as the endpoint names it. */
+function withExposedUris<T extends { readonly kind: string }>(translated: T, { from }: Route): T {
+  if (!from.naming.prefixed || translated.kind !== 'final' || !('text' in translated)) return translated
+  const text = String(translated.text)
+  if (!text.includes('"uri"')) return translated
+  const edits = contentUriEdits(text, (uri) => exposedUri(from.naming, from.connection.name, uri))
+  return { ...translated, text: applyEdits(text, edits) }
+}
+
+interface Way {
+  readonly route: Route
+  readonly link: Link
+  readonly target: PostTarget
+}
+
+/**
+ * What an upstream of the 2025 era asks in the middle of a call: handed on to a client that can be asked, under an id
+ * that says where its response has to go; refused otherwise. That we are alive we say ourselves.
+ */
+function answerUpstream(
+  { upstreams, asked }: RelayRequestDeps,
+  { principal, call, session }: Exchange,
+  { route, link, target }: Way,
+  { id, method, text }: UpstreamRequest,
+): string | undefined {
+  if (link.era !== 'legacy') return undefined
+  if (call.era === 'legacy' && session !== undefined && canBeAsked(session.capabilities, method)) {
+    const { version, sessionId } = link
+    const sealed = asked.seal(principal, {
+      accountId: route.from.account.id,
+      link: { version, sessionId },
+      upstreamId: id,
+    })
+    const place = member(members(text), 'id')
+    return place && applyEdits(text, [{ ...place, text: JSON.stringify(sealed) }])
+  }
+  const refusal = { code: METHOD_NOT_FOUND, message: 'The client cannot be asked this' }
+  const outcome = method === 'ping' ? '"result":{}' : `"error":${JSON.stringify(refusal)}`
+  upstreams.tell(target, { body: `{"jsonrpc":"2.0","id":${id},${outcome}}`, headers: legacyHeaders(link) })
+  return undefined
+}
+
+async function askForConsent({ accounts }: RelayRequestDeps, exchange: Exchange, route: Route): Promise<Response> {
+  const { call, session, log, onEnd } = exchange
+  onEnd()
+  log.set('outcome', 'authorization_required')
+  const { from, what } = route
+  return jsonReply(await consentAnswer(accounts, { call, from, what, capabilities: session?.capabilities ?? '' }))
+}
+
+function failed({ call, log, onEnd }: Exchange, { from }: Route, error: GatewayError): Response {
+  onEnd()
+  log.set('outcome', error.code)
+  const data = { connection: from.connection.name }
+  return errorReply(call.id, { code: UPSTREAM_FAILED, message: error.message, data }, 200)
+}
+
+function refuse({ call, onEnd }: Exchange, error: RpcError): Response {
+  onEnd()
+  return errorReply(call.id, error, 200)
+}

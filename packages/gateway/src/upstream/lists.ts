@@ -1,0 +1,172 @@
+import type { ConnectedAccount, Connection } from '../domain.ts'
+import type { Clock, GuardedAnswer } from '../services.ts'
+import { invalidUpstream, unavailable } from './failures.ts'
+import { legacyMessage, modernMessage, type ClientInfo, type Link } from './link.ts'
+import type { Build } from './links.ts'
+import { LISTS, readListPage, type ListKind, type UpstreamItem } from './listPage.ts'
+import type { Outgoing, PostLimits } from './post.ts'
+import { isObject, METHOD_NOT_FOUND } from './protocol.ts'
+import { readAnswer, type Answer } from './readAnswer.ts'
+
+/** Whose upstream. */
+export interface ListTarget {
+  readonly connection: Connection
+  readonly account: ConnectedAccount
+}
+
+interface KnownList {
+  readonly generation: number
+  readonly expiresAt: number
+  readonly items: readonly UpstreamItem[]
+}
+
+interface PendingList {
+  readonly generation: number
+  readonly items: Promise<readonly UpstreamItem[]>
+}
+
+/** What is remembered of one account's lists. Never shared between accounts. */
+export interface ListMemory {
+  readonly known: Map<ListKind, KnownList>
+  readonly pending: Map<ListKind, PendingList>
+}
+
+export interface ListsDeps {
+  readonly clock: Clock
+  readonly clientInfo: ClientInfo
+  readonly timeoutMs: number
+  /** The limits of all requests for one list together, from now on. */
+  readonly shortLimits: () => PostLimits
+  /** Runs with the account's credential and link. */
+  readonly ask: (target: ListTarget, run: (send: Send) => Promise<FetchedList>) => Promise<FetchedList>
+  /** Called after a list was kept. */
+  readonly onKept: (target: ListTarget, memory: ListMemory) => void
+}
+
+/** Sends one message over the account's link. */
+export type Send = (build: Build, limits: PostLimits) => Promise<GuardedAnswer>
+
+export interface FetchedList {
+  readonly items: readonly UpstreamItem[]
+  readonly ttlMs: number | undefined
+}
+
+export const MAX_LIST_BYTES = 2 * 1024 * 1024
+const MINUTE_MS = 60_000
+const DEFAULT_TTL_MS = MINUTE_MS
+const MAX_TTL_MS = 60 * MINUTE_MS
+const MAX_PAGES = 64
+
+export function createListMemory(): ListMemory {
+  return { known: new Map(), pending: new Map() }
+}
+
+/** How many characters the lists take. */
+export function sizeOfLists({ known }: ListMemory): number {
+  let size = 0
+  for (const { items } of known.values()) for (const { json } of items) size += json.length
+  return size
+}
+
+/** The same without asking, if it was asked before and the credential is the same; it may be out of date. */
+export function knownList(memory: ListMemory, kind: ListKind, generation: number): readonly UpstreamItem[] | undefined {
+  const list = memory.known.get(kind)
+  return list?.generation === generation ? list.items : undefined
+}
+
+/** Lists of upstreams: every page, cached for as long as the upstream says, asked for once by all who ask meanwhile. */
+export function createLists({ clock, clientInfo, timeoutMs, shortLimits, ask, onKept }: ListsDeps) {
+  return async (target: ListTarget, kind: ListKind, memory: ListMemory): Promise<readonly UpstreamItem[]> => {
+    const { generation } = target.account
+    const known = memory.known.get(kind)
+    if (known !== undefined && known.generation === generation && clock() < known.expiresAt) return known.items
+    const underWay = memory.pending.get(kind)
+    if (underWay?.generation === generation) return underWay.items
+    const pending = { generation, items: fetchAndKeep(target, kind, memory) }
+    memory.pending.set(kind, pending)
+    try {
+      return await pending.items
+    } finally {
+      if (memory.pending.get(kind) === pending) memory.pending.delete(kind)
+    }
+  }
+
+  async function fetchAndKeep(target: ListTarget, kind: ListKind, memory: ListMemory) {
+    const limits = shortLimits()
+    const { items, ttlMs } = await beforeDeadline(
+      ask(target, (send) => fetchPages(target.connection, kind, send, limits)),
+      limits.signal,
+      () => unavailable(target.connection, `did not list its ${kind} within ${timeoutMs} ms`),
+    )
+    const ttl = Math.min(ttlMs ?? DEFAULT_TTL_MS, MAX_TTL_MS)
+    memory.known.set(kind, { generation: target.account.generation, items, expiresAt: clock() + ttl })
+    onKept(target, memory)
+    return items
+  }
+
+  async function fetchPages(
+    connection: Connection,
+    kind: ListKind,
+    send: Send,
+    limits: PostLimits,
+  ): Promise<FetchedList> {
+    const items = new Map<string, UpstreamItem>()
+    let cursor: string | undefined
+    let bytes = 0
+    let ttlMs: number | undefined
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const answer = await askForPage(connection, kind, cursor, send, limits)
+      // An upstream without prompts has none.
+      if (answer === undefined) return { items: [], ttlMs: undefined }
+      bytes += answer.text.length
+      if (bytes > MAX_LIST_BYTES) throw invalidUpstream(connection, `lists more ${kind} than the gateway takes`)
+      const read = readListPage(connection, kind, answer)
+      for (const item of read.items) if (!items.has(item.name)) items.set(item.name, item)
+      ttlMs = read.ttlMs === undefined ? ttlMs : Math.min(ttlMs ?? read.ttlMs, read.ttlMs)
+      cursor = read.nextCursor
+      if (cursor === undefined) return { items: [...items.values()], ttlMs }
+    }
+    throw invalidUpstream(connection, `lists its ${kind} on more than ${MAX_PAGES} pages`)
+  }
+
+  /** Undefined where the upstream does not know the method, and need not: only tools must be there. */
+  async function askForPage(
+    connection: Connection,
+    kind: ListKind,
+    cursor: string | undefined,
+    send: Send,
+    limits: PostLimits,
+  ): Promise<Answer | undefined> {
+    const { method } = LISTS[kind]
+    const params = cursor === undefined ? {} : { cursor }
+    let id: string | number = `latchkey-${kind}`
+    const build = (link: Link): Outgoing => {
+      if (link.era === 'modern') return modernMessage(id, method, params, clientInfo)
+      id = link.nextId()
+      return legacyMessage(link, { jsonrpc: '2.0', id, method, params })
+    }
+    const response = await send(build, limits)
+    if (!response.ok && (kind === 'tools' || response.status >= 500)) {
+      response.discard()
+      throw unavailable(connection, `answered with status ${response.status}`)
+    }
+    const answer = await readAnswer(connection, response, id)
+    const { error } = answer.message
+    return kind !== 'tools' && isObject(error) && error['code'] === METHOD_NOT_FOUND ? undefined : answer
+  }
+}
+
+/** Settles at the deadline even where something under way does not listen to the signal. */
+async function beforeDeadline<T>(work: Promise<T>, signal: AbortSignal | undefined, failure: () => Error): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => reject(failure())
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([work, promise])
+  } catch (error) {
+    throw signal?.aborted ? failure() : error
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+    work.catch(() => undefined)
+  }
+}

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runConformance, type ConformanceResult, type Revision } from './fixtures/conformance/runConformance.ts'
+import { startConformanceServer, type ConformanceServer } from './fixtures/conformance/startConformanceServer.ts'
+import { startGateway, type RunningGateway } from './fixtures/startGateway.ts'
+import { createLatchkey } from '@latchkey/core'
+
+const REVISIONS: readonly Revision[] = ['2025-11-25', '2026-07-28']
+
+describe('the conformance suite', () => {
+  let upstream: ConformanceServer
+  let gateway: RunningGateway
+  let url: string
+  beforeAll(async () => {
+    upstream = await startConformanceServer()
+    gateway = await startGateway({
+      connections: { everything: { mcpServerUrl: upstream.url, auth: { type: 'none' } } },
+      configs: { everything: { everything: '*' } },
+    })
+    const { url: gatewayUrl, clientId, clientSecret } = gateway
+    await using latchkey = createLatchkey({ url: gatewayUrl, clientId, clientSecret, config: 'everything' })
+    url = (await latchkey.ensureInstance('user_123')).url ?? ''
+  })
+  afterAll(async () => {
+    await gateway.close()
+    await upstream.close()
+  })
+
+  it.each(REVISIONS)(
+    'gives the same result through the gateway as direct for %s',
+    { timeout: 60_000 },
+    async (revision) => {
+      const direct = await runConformance(upstream.url, revision)
+      const through = await runConformance(url, revision)
+      expect([direct.failed, through.failed]).toEqual([0, 0])
+      expect(direct.passed).toBeGreaterThan(60)
+      expect(verdicts(through)).toEqual(verdicts(direct))
+    },
+  )
+})
+
+/**
+ * Whether a list comes as one JSON message or as a stream of one event is the server's choice (Streamable HTTP). The suite
+ * notes it of this one check, and passes both.
+ */
+function verdicts({ checks }: ConformanceResult): readonly string[] {
+  return checks.filter((check) => !check.startsWith('server-sse-multiple-streams: server-sse-streams-functional'))
+}
