@@ -69,3 +69,5 @@ export {
   verifiedUserSchema,
   verifyUserRequestSchema,
 } from './verificationSchemas.ts'
+export { auditEntrySchema, auditLogSchema } from './auditSchemas.ts'
+export type { WireAuditEntry } from './auditSchemas.ts'

@@ -1,3 +1,4 @@
+import type { MeterProvider, TracerProvider } from '@opentelemetry/api'
 import type { LogSink } from '../http/requestLog.ts'
 import type { Clock } from '../services.ts'
 import type { KeyManagementService } from '../vault/keyManagement.ts'
@@ -36,10 +37,80 @@ export interface GatewayOptions {
    * before it stay as old keys. Default: none.
    */
   readonly keyManagement?: KeyManagementService | AwsKeyManagementOptions | undefined
+  /**
+   * Proxies before the gateway, as IP addresses or ranges: only what these write is believed about who asks, for limits
+   * and the audit log. A list means the header `X-Forwarded-For`. Default: none.
+   */
+  readonly trustedProxies?: readonly OptionText[] | TrustedProxiesOptions | undefined
+  /**
+   * How often callers may ask, in each process; or `"off"`. Default: see {@link RateLimitsOptions}; on a loopback
+   * address, where only the machine's own user can ask, off.
+   */
+  readonly rateLimits?: 'off' | RateLimitsOptions | undefined
+  /** The audit log. */
+  readonly audit?: AuditOptions | undefined
+  /** Traces and metrics. Default: none. */
+  readonly telemetry?: TelemetryOptions | undefined
+  /**
+   * The IP address of the peer that sent a request, where the HTTP server does not bring it along as
+   * `@hono/node-server` does. Default: what the server brings along; else nobody is counted by address.
+   */
+  readonly remoteAddress?: ((request: Request) => string | undefined) | undefined
   /** Milliseconds since the epoch. Default: `Date.now`. */
   readonly clock?: Clock | undefined
   /** Where log lines go. Default: nowhere. */
   readonly log?: LogSink | undefined
+}
+
+export interface TrustedProxiesOptions {
+  readonly addresses: readonly OptionText[]
+  /** The header in which all of them write who asks. Default: `X-Forwarded-For`. */
+  readonly header?: 'X-Forwarded-For' | 'Forwarded' | undefined
+}
+
+/** Each is so many requests in so many seconds, or `"off"`. */
+export interface RateLimitsOptions {
+  /** Of one IP address (of IPv6: one /64). Default: 6,000 in 60 s. */
+  readonly address?: RateLimitOption | undefined
+  /** Of one IP address, with a token, URL, link or secret that is refused. Default: 60 in 60 s. */
+  readonly failure?: RateLimitOption | undefined
+  /** Of one API client, to the control plane. Default: 30,000 in 60 s. */
+  readonly client?: RateLimitOption | undefined
+  /** Of one user's agents together, to the MCP endpoint. Default: 3,000 in 60 s. */
+  readonly user?: RateLimitOption | undefined
+  /** With one MCP URL, or one user's session tokens of one config. Default: 1,500 in 60 s. */
+  readonly credential?: RateLimitOption | undefined
+}
+
+export type RateLimitOption = 'off' | { readonly requests: number; readonly seconds: number }
+
+export interface AuditOptions {
+  /** How long entries are kept, in days. Default: 90. */
+  readonly retentionDays?: number | 'forever' | undefined
+}
+
+/** Where traces and metrics go. Each is off unless it is given. */
+export interface TelemetryOptions {
+  /**
+   * An OTLP/HTTP collector, such as `http://127.0.0.1:4318`, or `"environment"`: what `OTEL_EXPORTER_OTLP_ENDPOINT` and
+   * its like say. `latchkey serve` follows the environment by itself.
+   */
+  readonly otlp?: 'environment' | OptionText | OtlpOptions | undefined
+  /** Keeps metrics for `gateway.metrics()`. */
+  readonly prometheus?: boolean | undefined
+  /** Whether the gateway's spans continue a `traceparent` that the caller sent. Default: false: anybody can send one. */
+  readonly trustTraceContext?: boolean | undefined
+  /** Whether upstreams get our `traceparent`. Default: false: it would tell them which calls belong together. */
+  readonly propagateTraceContext?: boolean | undefined
+  /** The program's own OpenTelemetry, where the gateway is part of one. */
+  readonly tracerProvider?: TracerProvider | undefined
+  readonly meterProvider?: MeterProvider | undefined
+}
+
+export interface OtlpOptions {
+  readonly endpoint: OptionText
+  /** Sent along, such as `{ "authorization": … }`. */
+  readonly headers?: Readonly<Record<string, OptionText>> | undefined
 }
 
 export interface UserVerificationOptions {

@@ -1,4 +1,6 @@
+import type { MeterProvider, TracerProvider } from '@opentelemetry/api'
 import * as z from 'zod'
+import { parseRange, type TrustedProxies } from '../http/clientAddress.ts'
 import type { LogSink } from '../http/requestLog.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../services.ts'
@@ -206,6 +208,81 @@ function isKeyManagementService(value: unknown): value is KeyManagementService {
   return ['encrypt', 'decrypt'].every((name) => name in value && typeof Reflect.get(value, name) === 'function')
 }
 
+const ipRange = text.refine(isIpRange, 'is not an IP address or a range such as 10.0.0.0/8')
+
+function isIpRange(value: string): boolean {
+  try {
+    return parseRange(value).length === 2
+  } catch {
+    return false
+  }
+}
+
+const trustedProxies = z
+  .union(
+    [
+      z.array(ipRange, must('a list')),
+      strict({
+        addresses: z.array(ipRange, must('a list')),
+        header: z.enum(['X-Forwarded-For', 'Forwarded']).default('X-Forwarded-For'),
+      }),
+    ],
+    must('a list of IP addresses and ranges'),
+  )
+  .transform((value): TrustedProxies =>
+    'addresses' in value
+      ? { addresses: value.addresses, header: value.header === 'Forwarded' ? 'forwarded' : 'x-forwarded-for' }
+      : { addresses: value, header: 'x-forwarded-for' },
+  )
+
+const positive = z.int(must('a whole number')).positive('must be more than 0')
+const rateLimit = z.union([z.literal('off'), strict({ requests: positive, seconds: positive })], {
+  error: 'must be "off" or an object with "requests" and "seconds"',
+})
+const rateLimits = z.union(
+  [
+    z.literal('off'),
+    strict({
+      address: rateLimit.optional(),
+      failure: rateLimit.optional(),
+      client: rateLimit.optional(),
+      user: rateLimit.optional(),
+      credential: rateLimit.optional(),
+    }),
+  ],
+  { error: 'must be "off" or an object with the limits' },
+)
+
+const audit = strict({
+  retentionDays: z.union([z.literal('forever'), positive], must('a number of days, or "forever"')).default(90),
+})
+
+const collector = url
+  .refine((value) => /^https?:$/.test(value.protocol), 'must be http or https')
+  .transform((value) => value.href)
+const telemetry = strict({
+  otlp: z
+    .union(
+      [
+        z.literal('environment'),
+        collector,
+        strict({ endpoint: collector, headers: z.record(z.string(), secret, must('an object')).default({}) }),
+      ],
+      { error: 'must be a URL, "environment", or an object with the endpoint' },
+    )
+    .transform((value) =>
+      value === 'environment' || typeof value === 'object' ? value : { endpoint: value, headers: {} },
+    )
+    .optional(),
+  prometheus: z.boolean(must('true or false')).default(false),
+  trustTraceContext: z.boolean(must('true or false')).default(false),
+  propagateTraceContext: z.boolean(must('true or false')).default(false),
+  tracerProvider: z.custom<TracerProvider>((value) => typeof value === 'object', must('a TracerProvider')).optional(),
+  meterProvider: z.custom<MeterProvider>((value) => typeof value === 'object', must('a MeterProvider')).optional(),
+})
+
+export type TelemetrySettings = z.output<typeof telemetry>
+
 /** The configuration, after references to the environment have been replaced. */
 export const optionsSchema = strict({
   publicUrl,
@@ -218,6 +295,13 @@ export const optionsSchema = strict({
   encryptionKeys: secret.optional(),
   signingKeys: secret.optional(),
   keyManagement: keyManagement.optional(),
+  trustedProxies: trustedProxies.optional(),
+  rateLimits: rateLimits.optional(),
+  audit: audit.default({ retentionDays: 90 }),
+  telemetry: telemetry.default(telemetry.parse({})),
+  remoteAddress: z
+    .custom<(request: Request) => string | undefined>((value) => typeof value === 'function', must('a function'))
+    .optional(),
   clock: z.custom<Clock>((value) => typeof value === 'function', must('a function')).default(() => Date.now),
   log: z.custom<LogSink>((value) => typeof value === 'function', must('a function')).default(() => () => undefined),
 })

@@ -8,10 +8,14 @@ import type { Clock } from '../services.ts'
 import type { DatabaseLocation } from '../store/openStore.ts'
 import type { KeyManagement } from '../vault/keyManagement.ts'
 import { isLoopback } from './isLoopback.ts'
-import { optionsSchema } from './optionsSchema.ts'
+import { DEFAULT_RATE_LIMITS, NO_RATE_LIMITS, type RateLimit, type RateLimitSettings } from '../limits/rateLimits.ts'
+import type { TrustedProxies } from '../http/clientAddress.ts'
+import { optionsSchema, type TelemetrySettings } from './optionsSchema.ts'
 import { isPlainObject, resolveEnvironment, type Environment, type Problem } from './resolveEnvironment.ts'
 import { suggest } from './suggest.ts'
 import type { UserVerification } from './verifyUrls.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
 
 /** The options of a gateway, checked and complete. */
 export interface ParsedOptions {
@@ -28,6 +32,12 @@ export interface ParsedOptions {
   readonly encryptionKeys: Secret | undefined
   readonly signingKeys: Secret | undefined
   readonly keyManagement: KeyManagement | undefined
+  readonly trustedProxies: TrustedProxies | undefined
+  readonly rateLimits: RateLimitSettings
+  /** Undefined: for ever. */
+  readonly auditRetentionMs: number | undefined
+  readonly telemetry: TelemetrySettings
+  readonly remoteAddress: ((request: Request) => string | undefined) | undefined
   readonly clock: Clock
   readonly log: LogSink
 }
@@ -182,6 +192,11 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
     encryptionKeys: options.encryptionKeys,
     signingKeys: options.signingKeys,
     keyManagement: options.keyManagement,
+    trustedProxies: options.trustedProxies,
+    rateLimits: rateLimits(options),
+    auditRetentionMs: options.audit.retentionDays === 'forever' ? undefined : options.audit.retentionDays * DAY_MS,
+    telemetry: options.telemetry,
+    remoteAddress: options.remoteAddress,
     clock: options.clock,
     log: options.log,
   }
@@ -197,4 +212,21 @@ function userVerification({ userVerification: given }: z.infer<typeof optionsSch
   if (given === undefined || given === 'off') return undefined
   const { url, allowedOrigins } = given
   return { url: url.href, allowedOrigins: [...new Set([url.origin, ...allowedOrigins])] }
+}
+
+/** On a loopback address only the machine's own user can ask, and shares the one address with everybody. */
+function rateLimits({ rateLimits: given = {}, publicUrl }: z.infer<typeof optionsSchema>): RateLimitSettings {
+  if (given === 'off') return NO_RATE_LIMITS
+  const defaults = isLoopback(publicUrl) ? NO_RATE_LIMITS : DEFAULT_RATE_LIMITS
+  return {
+    address: limitOf(given.address, defaults.address),
+    failure: limitOf(given.failure, defaults.failure),
+    client: limitOf(given.client, defaults.client),
+    user: limitOf(given.user, defaults.user),
+    credential: limitOf(given.credential, defaults.credential),
+  }
+}
+
+function limitOf(given: RateLimit | 'off' | undefined, fallback: RateLimit | undefined): RateLimit | undefined {
+  return given === 'off' ? undefined : (given ?? fallback)
 }

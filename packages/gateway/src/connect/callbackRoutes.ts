@@ -43,7 +43,10 @@ async function finish(room: ConnectRoom, context: Context): Promise<string> {
   room.cookies.clearFlow(context, stateHash)
   const query = new URL(context.req.url).search
   const credential = await complete(room, flow, link.connection, new URL(`/oauth/callback${query}`, room.publicUrl))
-  if (typeof credential === 'string') return pathOf(flow.linkToken, credential)
+  if (typeof credential === 'string') {
+    await room.note(link, credential === 'declined' ? 'declined' : 'failed', credential)
+    return pathOf(flow.linkToken, credential)
+  }
   const { linkToken: token, mayReplaceAccount = false } = flow
   return await keepCredential(room, { token, link, credential, mayReplaceAccount })
 }

@@ -1,10 +1,11 @@
 import { type Context, Hono } from 'hono'
-import type { Connection, Credential } from '../domain.ts'
+import type { AuditEntry, Connection, Credential } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Accounts, Clock, Keys, OAuth, Vault } from '../services.ts'
+import { actAs } from '../requestScope.ts'
+import type { Accounts, Audit, Clock, Keys, LinkState, OAuth, Vault } from '../services.ts'
 import type { FlowStore } from '../store/store.ts'
 import { callbackRoutes } from './callbackRoutes.ts'
-import type { ConnectRoom, VerifyApiKey } from './connectRoom.ts'
+import type { ConnectRoom, ConsentStep, VerifyApiKey } from './connectRoom.ts'
 import { createCookies } from './cookies.ts'
 import { createFlows } from './flow.ts'
 import { createFormGuard } from './formGuard.ts'
@@ -26,6 +27,8 @@ export interface ConnectOptions {
   readonly verifyApiKey: VerifyApiKey
   /** Gives a grant back to the server that made it (RFC 7009). Default: it is only forgotten. */
   readonly revoke?: ((connection: Connection, credential: Credential) => Promise<void>) | undefined
+  /** Default: nobody writes down what becomes of a link. */
+  readonly audit?: Audit | undefined
   /** Hears why a sign-in could not begin or end, for the log. The message holds no secret. Default: nobody. */
   readonly report?: (error: GatewayError) => void
 }
@@ -46,6 +49,7 @@ export function createConnect(options: ConnectOptions): Hono {
     say,
     cookies,
     formGuard,
+    note: async (link, what, reason) => await options.audit?.record(consentEntry(link, what, reason)),
     flows: createFlows(options),
     revoke: async (connection, credential) => await options.revoke?.(connection, credential).catch(() => {}),
   }
@@ -57,6 +61,7 @@ export function createConnect(options: ConnectOptions): Hono {
   for (const path of ['/connect/*', '/oauth/callback', '/oauth/result/*']) {
     app.use(path, async (context, next) => {
       dress(context)
+      actAs('user link')
       await next()
     })
   }
@@ -74,4 +79,11 @@ export function createConnect(options: ConnectOptions): Hono {
 
 function say(context: Context, { message, status }: Answer): Response | Promise<Response> {
   return context.html(messagePage(message), status)
+}
+
+function consentEntry({ account, id: linkId }: LinkState, what: ConsentStep, reason: string | undefined): AuditEntry {
+  const { id: accountId, connectionId, userIdentifier } = account
+  const details = { linkId, ...(reason !== undefined && { reason }) }
+  const outcome = what === 'failed' ? 'failed' : what === 'declined' ? 'refused' : 'ok'
+  return { action: `consent.${what}`, outcome, userIdentifier, connectionId, accountId, details }
 }

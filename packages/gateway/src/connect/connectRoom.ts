@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Connection, Credential } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
-import type { Accounts, Clock, OAuth } from '../services.ts'
+import type { Accounts, Clock, LinkState, OAuth } from '../services.ts'
 import type { createCookies } from './cookies.ts'
 import type { Flows } from './flow.ts'
 import type { createFormGuard } from './formGuard.ts'
@@ -9,6 +9,9 @@ import type { Answer } from './messages.ts'
 
 /** Asks the upstream whether it takes a key. */
 export type VerifyApiKey = (connection: Connection, key: string) => Promise<'accepted' | 'rejected' | 'unreachable'>
+
+/** What may become of a link. */
+export type ConsentStep = 'begun' | 'completed' | 'declined' | 'failed'
 
 /** What the routes of this room share. */
 export interface ConnectRoom {
@@ -24,5 +27,7 @@ export interface ConnectRoom {
   readonly publicUrl: URL
   readonly clock: Clock
   readonly report: (error: GatewayError) => void
+  /** Writes into the audit log what became of a link. Throws GatewayError `unavailable`. */
+  readonly note: (link: LinkState, what: ConsentStep, reason?: string) => Promise<void>
   readonly say: (context: Context, answer: Answer) => Response | Promise<Response>
 }

@@ -18,24 +18,26 @@ export interface GivenCredential {
  * user; else the link's page, which says what came of it. Where nothing was kept, the link still works.
  */
 export async function keepCredential(
-  room: Pick<ConnectRoom, 'accounts' | 'revoke' | 'report'>,
+  room: Pick<ConnectRoom, 'accounts' | 'revoke' | 'report' | 'note'>,
   { token, link, credential, mayReplaceAccount }: GivenCredential,
 ): Promise<string> {
   try {
     const kept = await room.accounts.activate(link.id, credential, { mayReplaceAccount })
+    await room.note(link, 'completed')
     return typeof kept === 'object' ? kept.verifyAt.reveal() : pathOf(token)
   } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
     const outcome = outcomeOf(error)
     if (outcome === undefined) throw error
-    room.report(error as GatewayError)
+    room.report(error)
+    await room.note(link, 'failed', outcome)
     // Nobody has it now; where it is another person's, it is given back too.
     if (outcome === 'other-account') await room.revoke(link.connection, credential)
     return pathOf(token, outcome)
   }
 }
 
-function outcomeOf(error: unknown): OutcomeName | undefined {
-  if (!(error instanceof GatewayError)) return undefined
-  if (error.code === 'conflict') return 'interrupted'
-  return error.code === 'precondition' ? 'other-account' : undefined
+function outcomeOf({ code }: GatewayError): OutcomeName | undefined {
+  if (code === 'conflict') return 'interrupted'
+  return code === 'precondition' ? 'other-account' : undefined
 }

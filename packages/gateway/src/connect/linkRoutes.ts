@@ -83,10 +83,13 @@ async function beginSignIn(
       linkToken: token,
       mayReplaceAccount,
     })
+    await room.note(link, 'begun')
     room.cookies.setFlow(context, stateHash, browserToken)
     return context.redirect(authorizationUrl, 303)
   } catch (error) {
-    return showState(room, context, token, link, outcomeOf(room, error))
+    const outcome = outcomeOf(room, error)
+    await room.note(link, 'failed', outcome)
+    return showState(room, context, token, link, outcome)
   }
 }
 
@@ -98,8 +101,11 @@ async function submitKey(
   const key = typeof given === 'string' ? given.trim() : ''
   if (!API_KEY.test(key)) return showState(room, context, token, link, 'key-missing')
   const verdict = await room.verifyApiKey(link.connection, key)
-  if (verdict === 'rejected') return showState(room, context, token, link, 'key-rejected')
-  if (verdict === 'unreachable') return showState(room, context, token, link, 'unavailable')
+  if (verdict !== 'accepted') {
+    const outcome = verdict === 'rejected' ? 'key-rejected' : 'unavailable'
+    await room.note(link, 'failed', outcome)
+    return showState(room, context, token, link, outcome)
+  }
   const credential = { type: 'api_key', key, origin: new URL(link.connection.mcpServerUrl).origin } as const
   return context.redirect(await keepCredential(room, { token, link, credential, mayReplaceAccount: false }), 303)
 }

@@ -3,7 +3,7 @@ import type { Message } from './messagePage.ts'
 
 /** A page and the HTTP status that goes with it. */
 export interface Answer {
-  readonly status: 200 | 400 | 403 | 404 | 409 | 410 | 413 | 500
+  readonly status: 200 | 400 | 403 | 404 | 409 | 410 | 413 | 429 | 500 | 503
   readonly message: Message
 }
 
@@ -58,6 +58,24 @@ export const FAILED: Answer = {
     tone: 'bad',
     title: 'Something went wrong',
     text: 'Nothing was connected. Open the link again in a moment.',
+  },
+}
+
+export const TOO_MANY: Answer = {
+  status: 429,
+  message: {
+    tone: 'warn',
+    title: 'That was too often',
+    text: 'Nothing was done. Wait a minute, then open the link again.',
+  },
+}
+
+export const UNAVAILABLE: Answer = {
+  status: 503,
+  message: {
+    tone: 'warn',
+    title: 'Not possible at the moment',
+    text: 'Open the link again in a minute.',
   },
 }
 

@@ -1,16 +1,19 @@
 import type { MiddlewareHandler } from 'hono'
 import type { ApiClient } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Keys } from '../services.ts'
+import { actAs } from '../requestScope.ts'
+import type { Keys, RateLimits } from '../services.ts'
 import { setClientOf } from './clientOf.ts'
 
 export interface AuthenticateOptions {
   readonly keys: Pick<Keys, 'verifyAccessToken'>
   readonly clients: readonly ApiClient[]
+  /** How often a client may ask. Default: as often as it likes. */
+  readonly limits?: RateLimits | undefined
 }
 
 /** Lets in who has an access token of a client that is still configured. Every refusal is the same. */
-export function authenticate({ keys, clients }: AuthenticateOptions): MiddlewareHandler {
+export function authenticate({ keys, clients, limits }: AuthenticateOptions): MiddlewareHandler {
   const known = new Set(clients.map(({ clientId }) => clientId))
   return async (context, next) => {
     context.header('Cache-Control', 'no-store')
@@ -18,9 +21,18 @@ export function authenticate({ keys, clients }: AuthenticateOptions): Middleware
     const clientId = token && (await keys.verifyAccessToken(token))
     if (clientId !== undefined && known.has(clientId)) {
       setClientOf(context, clientId)
+      actAs(clientId)
+      const seconds = await limits?.take('client', clientId)
+      if (seconds !== undefined) throw tooMany(seconds)
       return await next()
     }
     context.header('WWW-Authenticate', 'Bearer error="invalid_token"')
     throw new GatewayError('unauthorized', 'The access token is missing, expired or not ours. Get one at /oauth/token.')
   }
+}
+
+function tooMany(seconds: number): GatewayError {
+  return new GatewayError('rate_limited', `Too many requests. Nothing was carried out. Try again in ${seconds} s.`, {
+    retryAfterSeconds: seconds,
+  })
 }

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Context, Handler } from 'hono'
 import type { ApiClient } from '../domain.ts'
+import { actAs } from '../requestScope.ts'
 import type { Keys } from '../services.ts'
 
 export interface TokenRouteOptions {
@@ -23,6 +24,7 @@ export function tokenRoute({ keys, clients }: TokenRouteOptions): Handler {
     if (form.get('grant_type') !== 'client_credentials') {
       return refuse(context, 'unsupported_grant_type', 'The grant type must be client_credentials.')
     }
+    actAs(clientId)
     const { token, expiresInSeconds } = await keys.signAccessToken(clientId)
     return context.json({ access_token: token.reveal(), token_type: 'Bearer', expires_in: expiresInSeconds })
   }

@@ -3,8 +3,11 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import { GatewayError } from '../errors.ts'
 import type { Clock, McpEndpoint } from '../services.ts'
+import { currentRequest, inRequest } from '../requestScope.ts'
+import type { ClientAddress } from './clientAddress.ts'
 import { errorResponse } from './errorResponse.ts'
 import { createHostGuard } from './hostGuard.ts'
+import type { Readiness } from './readiness.ts'
 import { createRequestLog, type LogRecord, type LogSink } from './requestLog.ts'
 
 export interface AppOptions {
@@ -13,6 +16,11 @@ export interface AppOptions {
   readonly connect: Hono
   readonly mcp: McpEndpoint
   readonly isHealthy: () => Promise<boolean>
+  /** Whether requests should come here; see `http/readiness.ts`. */
+  readonly readiness: Readiness
+  /** Limits, and the audit log. */
+  readonly gate: MiddlewareHandler
+  readonly clientAddress: ClientAddress
   readonly log: LogSink
   readonly clock: Clock
 }
@@ -23,19 +31,28 @@ export interface AppOptions {
  * | path | for | room |
  * |---|---|---|
  * | `GET /health` | is the process up and its store in reach | here |
+ * | `GET /ready` | should requests come here: store, keys, draining | here |
  * | `POST /oauth/token`, `GET /keys` | the app's access token, our public keys | `control/` |
  * | `/api/v1/…` | the control plane: configs, instances, auth state, session tokens, events | `control/` |
  * | `GET, POST /connect/:token` and what is below it | the page that an authentication link opens | `connect/` |
  * | `GET /oauth/callback` | the provider's answer | `connect/` |
  * | `/mcp/:endpoint` | MCP clients | `mcp/` |
  */
-export function createApp({ publicUrl, control, connect, mcp, isHealthy, log, clock }: AppOptions): Hono {
+export function createApp(options: AppOptions): Hono {
+  const { publicUrl, control, connect, mcp, isHealthy, readiness, gate, clientAddress, log, clock } = options
   const app = new Hono()
+  app.use(scopeRequests(clientAddress))
   app.use(logRequests(log, clock))
+  if (publicUrl.protocol === 'https:') app.use(strictTransport)
+  app.use(gate)
   app.use(createHostGuard(publicUrl))
   app.get('/health', async (context) =>
     (await isHealthy()) ? context.json({ status: 'ok' }) : context.json({ status: 'unavailable' }, 503),
   )
+  app.get('/ready', async (context) => {
+    const { isReady, checks } = await readiness()
+    return context.json({ status: isReady ? 'ready' : 'not_ready', checks }, isReady ? 200 : 503)
+  })
   app.route('/', control)
   app.route('/', connect)
   app.all('/mcp/:endpoint', (context) =>
@@ -59,6 +76,20 @@ function requestLogOf(context: Context): ReturnType<typeof createRequestLog> {
   return created
 }
 
+/** Makes what is known of a request known wherever something is done for it. */
+function scopeRequests(clientAddress: ClientAddress): MiddlewareHandler {
+  return async (context, next) => {
+    const address = clientAddress(context.req.raw, context.env)
+    await inRequest({ requestId: randomUUID(), address, actor: 'anonymous', entries: [] }, next)
+  }
+}
+
+/** RFC 6797: a browser that was here once never asks without TLS again (security T75). */
+const strictTransport: MiddlewareHandler = async (context, next) => {
+  await next()
+  context.header('Strict-Transport-Security', 'max-age=31536000')
+}
+
 function logRequests(log: LogSink, clock: Clock): MiddlewareHandler {
   return async (context, next) => {
     const started = performance.now()
@@ -69,7 +100,7 @@ function logRequests(log: LogSink, clock: Clock): MiddlewareHandler {
       time: new Date(clock()).toISOString(),
       level: status >= 500 ? 'error' : 'info',
       message: 'request',
-      requestId: randomUUID(),
+      requestId: currentRequest()?.requestId,
       method: context.req.method,
       // The pattern and not the path: paths hold URL secrets and link tokens.
       route: routePath(context, -1),

@@ -58,3 +58,9 @@ export function tokenInQuery(): Response {
 export function methodNotAllowed(): Response {
   return errorReply(null, { code: REFUSED, message: 'Method not allowed' }, 405, { allow: 'POST' })
 }
+
+/** Surely nothing was carried out: it is refused before anything is read. */
+export function tooManyRequests(seconds: number): Response {
+  const message = `Too many requests: nothing was carried out; try again in ${seconds} s`
+  return errorReply(null, { code: REFUSED, message }, 429, { 'retry-after': String(seconds) })
+}

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { createAccounts } from '../../src/accounts/accounts.ts'
+import { createAudit } from '../../src/audit/audit.ts'
 import { createCommit } from '../../src/accounts/commit.ts'
 import { createInstances } from '../../src/accounts/instances.ts'
 import { createRevocations } from '../../src/accounts/revocations.ts'
@@ -84,7 +85,9 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const configs = createConfigs({ store, commit, publicUrl, clock })
   const closing = new AbortController()
   const webhooks = createWebhooks({ store, vault, clock, checkUrl: (url) => new URL(url), wake: () => undefined })
+  const audit = createAudit({ store: store.audit, clock })
   const control = createControl({
+    audit,
     publicUrl,
     verifyUrlProblem: (url) => verifyUrlProblem(url, parsed),
     clients,

@@ -1,4 +1,5 @@
 import { accountPaths } from '../accountPaths.ts'
+import { auditPaths } from '../auditPaths.ts'
 import { configPaths } from '../configPaths.ts'
 import { eventPaths } from '../eventPaths.ts'
 import { gatewayPaths } from '../gatewayPaths.ts'
@@ -18,4 +19,5 @@ export const apiPaths: readonly RouteDescription[] = [
   ...revocationPaths,
   ...eventPaths,
   ...webhookPaths,
+  ...auditPaths,
 ]

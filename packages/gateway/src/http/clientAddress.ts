@@ -1,0 +1,84 @@
+import type { IncomingMessage } from 'node:http'
+import ipaddr from 'ipaddr.js'
+
+/** Which proxies stand before the gateway, and where they write who asks. */
+export interface TrustedProxies {
+  /** IP addresses or ranges, such as `10.0.0.0/8`. */
+  readonly addresses: readonly string[]
+  /** The one header that all of them write. What a caller puts into any other one is not looked at. */
+  readonly header: 'x-forwarded-for' | 'forwarded'
+}
+
+export interface ClientAddressOptions {
+  readonly trustedProxies: TrustedProxies | undefined
+  /** Gives the address of the peer, where the HTTP server does not bring it along. Default: it does. */
+  readonly remoteAddress?: ((request: Request) => string | undefined) | undefined
+}
+
+/** Who asks, for limits and the audit log only; never for URLs that are issued. */
+export type ClientAddress = (request: Request, environment: unknown) => string | undefined
+
+/**
+ * The address of whoever asks: that of the peer or, where the peer is a trusted proxy, the last one in its header that
+ * is not one itself (security T11; RFC 7239 section 5.2 for `Forwarded`). Whatever a caller has put before it counts for
+ * nothing.
+ */
+export function createClientAddress({ trustedProxies, remoteAddress }: ClientAddressOptions): ClientAddress {
+  const ranges = (trustedProxies?.addresses ?? []).map(parseRange)
+  const isTrusted = (address: ipaddr.IPv4 | ipaddr.IPv6) =>
+    ranges.some(([base, bits]) => address.kind() === base.kind() && address.match(base, bits))
+
+  return (request, environment) => {
+    const peer = parse(remoteAddress?.(request) ?? peerOf(environment))
+    if (peer === undefined || trustedProxies === undefined || !isTrusted(peer)) return peer?.toString()
+    let client = peer
+    for (const hop of hopsOf(request.headers, trustedProxies.header).toReversed()) {
+      const address = parse(hop)
+      // Who wrote that is not known, so the last one who is known is who asks.
+      if (address === undefined) break
+      client = address
+      if (!isTrusted(address)) break
+    }
+    return client.toString()
+  }
+}
+
+/** Throws where it is no IP address or range. */
+export function parseRange(range: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  if (range.includes('/')) return ipaddr.parseCIDR(range)
+  const address = ipaddr.process(range)
+  return [address, address.kind() === 'ipv4' ? 32 : 128]
+}
+
+/** What is counted as one caller: an IPv4 address, or the network that an IPv6 host chooses its addresses from. */
+export function networkOf(address: string): string {
+  const parsed = parse(address)
+  if (parsed === undefined || parsed.kind() === 'ipv4') return address
+  return ipaddr.IPv6.networkAddressFromCIDR(`${parsed.toString()}/64`).toString()
+}
+
+function hopsOf(headers: Headers, header: TrustedProxies['header']): string[] {
+  const value = headers.get(header) ?? ''
+  if (value === '') return []
+  const parts = value.split(',').map((part) => part.trim())
+  if (header === 'x-forwarded-for') return parts
+  // An element without a usable `for` is one that nobody is known by: it ends the search.
+  return parts.map((part) => /(?:^|;)\s*for=(?:"([^"]*)"|([^;\s]+))/i.exec(part)?.slice(1).find(Boolean) ?? '')
+}
+
+/** With or without a port. */
+function parse(text: string | undefined): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+  if (text === undefined) return undefined
+  const [, bracketed] = /^\[([^\]]+)\](?::\d+)?$/.exec(text) ?? []
+  const [, ipv4] = /^(\d+\.\d+\.\d+\.\d+)(?::\d+)?$/.exec(text) ?? []
+  const bare = (bracketed ?? ipv4 ?? text).replace(/%.*$/, '')
+  return ipaddr.IPv6.isValid(bare) || ipaddr.IPv4.isValidFourPartDecimal(bare) ? ipaddr.process(bare) : undefined
+}
+
+/** `@hono/node-server` hands Node's own request on beside the web's. */
+function peerOf(environment: unknown): string | undefined {
+  if (typeof environment !== 'object' || environment === null || !('incoming' in environment)) return undefined
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not one has no socket either
+  const incoming = environment.incoming as Partial<IncomingMessage> | undefined
+  return incoming?.socket?.remoteAddress
+}
