@@ -11,9 +11,10 @@ import { link } from './packed/installPacked.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const PACKAGE_NAMES = await readdir(join(ROOT, 'packages'))
-const PAGES = ['README.md', ...PACKAGE_NAMES.map((name) => `packages/${name}/README.md`)].filter((page) =>
+const README_PAGES = ['README.md', ...PACKAGE_NAMES.map((name) => `packages/${name}/README.md`)].filter((page) =>
   existsSync(join(ROOT, page)),
 )
+const DOCS = (await readdir(join(ROOT, 'docs'))).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)
 const LANGUAGES = new Set(['ts', 'typescript'])
 
 const COMPILER_OPTIONS = {
@@ -33,7 +34,7 @@ async function installPackages(folder: string): Promise<void> {
     await symlink(join(ROOT, 'packages', name), join(folder, 'node_modules', '@latchkey', name), 'junction')
   }
   for (const dependency of BESIDE) await link(dependency, join(ROOT, 'examples'), folder)
-  for (const dependency of ['@hono/node-server']) await link(dependency, join(ROOT, 'packages/gateway'), folder)
+  for (const dependency of ['@hono/node-server', 'hono']) await link(dependency, join(ROOT, 'packages/gateway'), folder)
 }
 
 const BESIDE = [
@@ -70,12 +71,13 @@ async function typeCheck(programs: Readonly<Record<string, string>>): Promise<re
 }
 
 describe('the code in the READMEs', () => {
-  it.each(PAGES)('%s holds only programs that compile', async (page) => {
+  it.each([...README_PAGES, ...DOCS])('%s holds only programs that compile', async (page) => {
     const blocks = codeBlocks(await readFile(join(ROOT, page), 'utf8')).filter(({ language }) =>
       LANGUAGES.has(language),
     )
     const programs = Object.fromEntries(blocks.map(({ line, code }) => [`line-${line}`, code]))
-    expect(blocks).not.toEqual([])
+    // A page of the documentation may have no program in it.
+    if (!page.startsWith('docs/')) expect(blocks).not.toEqual([])
     expect(await typeCheck(programs)).toEqual([])
   })
 

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { checkUserIdentifier } from '../checkUserIdentifier.ts'
 import { LatchkeyError } from '../errors.ts'
 import { isSafeUrl } from '../http/safeUrl.ts'
 import type { Latchkey } from '../latchkey.ts'
-import { createStateCookies, type StateCookies } from './stateCookie.ts'
+import { createStateCookies } from './stateCookie.ts'
 import { type VerificationPage, verificationPage } from './verificationPage.ts'
 
 export interface UserVerificationOptions {
@@ -87,14 +88,27 @@ export function createUserVerification(options: UserVerificationOptions): UserVe
   async function answerCallback(request: Request): Promise<Response> {
     // A HEAD request must not use the request up.
     if (request.method !== 'GET') return verificationPage(ONLY_GET, { allow: 'GET' })
-    const returned = readReturned(request, cookies)
+    const returned = readReturned(request)
     if (returned === undefined) return verificationPage(OTHER_BROWSER)
+    const { authRequestId, state } = returned
+    const connection = cookies.read(request, state)
+    if (connection === undefined || !CONNECTION_NAME.test(connection)) return await refuse(authRequestId)
     const userIdentifier = await identify(request)
     if (!userIdentifier) return verificationPage(NOT_SIGNED_IN)
     checkUserIdentifier(userIdentifier)
-    const { authRequestId, connection, state } = returned
     const page = await verify(userIdentifier, authRequestId, connection)
     return verificationPage(page, { 'set-cookie': cookies.clear(state) })
+  }
+
+  /**
+   * Whoever began this sits elsewhere, and might get hold of the address that the browser has ended at: as nobody is
+   * named, what was consented is destroyed at once.
+   */
+  async function refuse(authRequestId: string): Promise<Response> {
+    await latchkey.verifyUser(`nobody-${randomUUID()}`, authRequestId).catch((error: unknown) => {
+      if (!isRejected(error)) onError(error)
+    })
+    return verificationPage(OTHER_BROWSER)
   }
 
   async function verify(userIdentifier: string, authRequestId: string, connection: string): Promise<VerificationPage> {
@@ -118,16 +132,13 @@ function checkedCallbackUrl(callbackUrl: string): URL {
   )
 }
 
-/** What came back, if it is what this browser was sent out with; each parameter once. */
-function readReturned(request: Request, cookies: StateCookies) {
+/** What came back, each parameter once. Without a state it is none that this app began. */
+function readReturned(request: Request): { authRequestId: string; state: string } | undefined {
   const { searchParams } = new URL(request.url)
-  const [state, ...otherStates] = searchParams.getAll('state')
+  const [state = '', ...otherStates] = searchParams.getAll('state')
   const [authRequestId, ...otherIds] = searchParams.getAll('auth_request_id')
-  if (!state || !authRequestId || otherStates.length > 0 || otherIds.length > 0) return undefined
-  const connection = cookies.read(request, state)
-  return connection === undefined || !CONNECTION_NAME.test(connection)
-    ? undefined
-    : { authRequestId, connection, state }
+  if (!authRequestId || otherStates.length > 0 || otherIds.length > 0) return undefined
+  return { authRequestId, state }
 }
 
 /** The control plane has decided; trying again would not help. */

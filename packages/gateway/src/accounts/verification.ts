@@ -122,14 +122,6 @@ export function createVerification(options: VerificationOptions, makeActive: Mak
     await finishRevocations(userIdentifier)
   }
 
-  /** Reads it once more after the user is locked: then nobody else takes it. */
-  async function lock(inner: Store, requestHash: string): Promise<PendingVerification | undefined> {
-    const pending = await inner.verifications.find(requestHash)
-    if (pending === undefined) return undefined
-    await inner.lockUser(pending.userIdentifier)
-    return await inner.verifications.find(requestHash)
-  }
-
   /** Removes the credential; the account is what it was, unless another consent waits. */
   async function discard(inner: Store, record: RecordEvent, pending: PendingVerification): Promise<void> {
     const { requestHash, accountId, userIdentifier } = pending
@@ -156,6 +148,14 @@ export function createVerification(options: VerificationOptions, makeActive: Mak
   async function giveBack(inner: Store, account: ConnectedAccount, credential: Credential): Promise<void> {
     await keepForRevocation(inner, vault, account, credential, new Date(clock() + REVOCATION_LEASE_MS))
   }
+}
+
+/** Reads it once more after the user is locked: then nobody else takes it. */
+async function lock(inner: Store, requestHash: string): Promise<PendingVerification | undefined> {
+  const pending = await inner.verifications.find(requestHash)
+  if (pending === undefined) return undefined
+  await inner.lockUser(pending.userIdentifier)
+  return await inner.verifications.find(requestHash)
 }
 
 /** Throws GatewayError `internal` if the bytes are not what was sealed for exactly this row. */

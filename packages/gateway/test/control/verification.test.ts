@@ -70,6 +70,11 @@ const verify = async (authRequestId: string, identifier: string, clientId?: stri
 const mailOf = async (user: string) => await rooms.accountOf('email-agent', user, 'mail')
 const statusOf = async (user: string) => (await mailOf(user)).status
 
+const keptToken = async () => {
+  const read = await rooms.accounts.readCredential((await mailOf('ann')).id)
+  return read?.credential.type === 'oauth2' ? read.credential.accessToken : undefined
+}
+
 describe(`POST ${LINKS}`, () => {
   it('gives a link and when it ends, for a connection and a user or for an account', async () => {
     const { status, body } = await post(LINKS, { connector: 'mail', identifier: 'ann' })
@@ -329,10 +334,6 @@ describe('T34: another account at the service', () => {
     await rooms.connect(await linkFor('ann'), grantOf('first', 'ann@work'))
     await rooms.accounts.setStatus(await mailOf('ann'), 'EXPIRED')
   })
-  const keptToken = async () => {
-    const read = await rooms.accounts.readCredential((await mailOf('ann')).id)
-    return read?.credential.type === 'oauth2' ? read.credential.accessToken : undefined
-  }
 
   it('T34: is not taken for the one before; the old grant and the link stay as they were', async () => {
     const link = await linkFor('ann')
