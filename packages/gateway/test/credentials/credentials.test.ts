@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { consentAs } from '../../../../test/src/fixtures/browser/consentAs.ts'
 import { createCredentials } from '../../src/accounts/credentials.ts'
 import type { Connection, Credential } from '../../src/domain.ts'
 import { GatewayError } from '../../src/errors.ts'
-import type { OpenedCredential } from '../../src/services.ts'
+import type { OpenedCredential, RefreshWatch } from '../../src/services.ts'
 import { createLocalLocks } from '../../src/store/localLocks.ts'
 import { createMemoryAccounts, type MemoryAccounts } from '../oauth/support/memoryAccounts.ts'
 import { connectionTo, createTestClock } from '../oauth/support/parts.ts'
@@ -160,6 +160,32 @@ describe('createCredentials', () => {
       expect((await headers()).headers).toEqual(bearer('at-0'))
       clock.advance(11 * 60_000)
       expect(await codeOf(headers())).toBe('upstream_unavailable')
+    })
+
+    it('T63: shares a failure for thirty seconds while the token still works', async () => {
+      const { clock, headers, calls } = await startScripted(unavailable)
+      clock.advance(50 * 60_000)
+      await headers()
+      clock.advance(29_999)
+      expect((await headers()).headers).toEqual(bearer('at-0'))
+      expect(calls).toHaveLength(1)
+      clock.advance(1)
+      await headers()
+      expect(calls).toHaveLength(2)
+    })
+
+    it('does not wait long for a refresh while the token still works', async () => {
+      const { clock, headers, calls } = await startScripted(() => new Promise<never>(() => {}))
+      clock.advance(50 * 60_000)
+      vi.useFakeTimers()
+      try {
+        const opened = headers()
+        await vi.waitFor(() => expect(calls).toHaveLength(1))
+        await vi.advanceTimersByTimeAsync(2_000)
+        expect((await opened).headers).toEqual(bearer('at-0'))
+      } finally {
+        vi.useRealTimers()
+      }
     })
 
     it('shares a failure for a short time and then asks again', async () => {
@@ -319,5 +345,83 @@ describe('createCredentials', () => {
       )
       expect(account().status).toBe('ACTIVE')
     })
+  })
+
+  describe('settleInDoubt', () => {
+    const registryOf = (connection: Connection) => ({
+      connection: (id: string) => (id === connection.id ? connection : undefined),
+    })
+
+    it('T65: asks once more for a grant whose refresh has no outcome, and for no other', async () => {
+      const { credentials, connection, accounts, account, calls, clock, headers } = await startScripted(renew)
+      await credentials.settleInDoubt(registryOf(connection))
+      expect(calls).toHaveLength(0)
+      await accounts.refreshes.begin(account(), new Date(clock()))
+      await credentials.settleInDoubt(registryOf(connection))
+      expect(calls).toHaveLength(1)
+      expect(await headers()).toEqual({ generation: 2, headers: bearer('at-0+') })
+      await credentials.settleInDoubt(registryOf(connection))
+      expect(calls).toHaveLength(1)
+    })
+
+    it('T65: leaves alone what whoever began it is still doing', async () => {
+      const answer = Promise.withResolvers<OAuthCredential>()
+      const { credentials, connection, accounts, account, calls, clock, headers, credential } = await startScripted(
+        () => answer.promise,
+      )
+      clock.advance(2 * HOUR)
+      const opened = headers()
+      await vi.waitFor(() => expect(calls).toHaveLength(1))
+      await accounts.refreshes.begin(account(), new Date(clock()))
+      await credentials.settleInDoubt(registryOf(connection))
+      expect(calls).toHaveLength(1)
+      answer.resolve({ ...credential, accessToken: 'at-1', expiresAt: clock() + HOUR })
+      expect((await opened).headers).toEqual(bearer('at-1'))
+    })
+
+    it('does nothing for a connection that the configuration no longer names', async () => {
+      const { credentials, accounts, account, calls, clock } = await startScripted(renew)
+      await accounts.refreshes.begin(account(), new Date(clock()))
+      await credentials.settleInDoubt({ connection: () => undefined })
+      expect(calls).toHaveLength(0)
+    })
+  })
+
+  it('T66: keeps a grant whose refresh got no answer in doubt, and asks again after one second', async () => {
+    const { connection, accounts, accountId, credential, clock } = await startScripted(renew, { lifeMs: 0 })
+    let calls = 0
+    const oauth = {
+      refresh: async (_connection: Connection, _credential: OAuthCredential, watch?: RefreshWatch) => {
+        await watch?.beforeRequest()
+        calls += 1
+        if (calls === 1) throw new GatewayError('upstream_unavailable', 'no answer')
+        return { ...credential, accessToken: 'at-1', expiresAt: clock() + HOUR }
+      },
+    }
+    const credentials = createCredentials({ accounts, ...stored(accounts), oauth, clock })
+    const headers = () => credentials.headersFor(connection, accounts.account(accountId))
+    expect(await codeOf(headers())).toBe('upstream_unavailable')
+    expect(await accounts.refreshes.inDoubt(1)).toHaveLength(1)
+    clock.advance(999)
+    expect(await codeOf(headers())).toBe('upstream_unavailable')
+    expect(calls).toBe(1)
+    clock.advance(1)
+    expect((await headers()).headers).toEqual(bearer('at-1'))
+    expect(await accounts.refreshes.inDoubt(1)).toEqual([])
+  })
+
+  it('comes to an end when two processes take turns at renewing what the upstream refuses', async () => {
+    const { connection, accounts, accountId, clock, oauth, calls } = await startScripted(renew)
+    const both = [0, 1].map(() => createCredentials({ accounts, ...stored(accounts), oauth, clock }))
+    const account = () => accounts.account(accountId)
+    let opened = await both[0]!.headersFor(connection, account())
+    const codes: (string | undefined)[] = []
+    for (let turn = 0; turn < 6 && codes.at(-1) === undefined; turn += 1) {
+      const one = both[turn % 2]!
+      codes.push(await codeOf(one.afterRefusal(connection, account(), opened).then((next) => (opened = next))))
+    }
+    expect(codes.at(-1)).toBe('consent_required')
+    expect(account().status).toBe('EXPIRED')
+    expect(calls.length).toBeLessThanOrEqual(2)
   })
 })

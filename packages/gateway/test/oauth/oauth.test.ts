@@ -394,6 +394,37 @@ describe('createOAuth', () => {
       },
     )
 
+    it.each([
+      [200, ['before', 'the request']],
+      [502, ['before', 'the request']],
+      [504, ['before', 'the request']],
+      [503, ['before', 'the request', 'refused']],
+      [400, ['before', 'the request', 'refused']],
+    ])('T65: tells when the refresh token may be spent when the answer is %i', async (status, expected) => {
+      const { oauth, connection, server } = await start()
+      await oauth.begin(connection)
+      const happened: string[] = []
+      server.answer('/token', () => {
+        happened.push('the request')
+        return Response.json({ access_token: 'at-2', token_type: 'bearer' }, { status })
+      })
+      const watch = {
+        beforeRequest: async () => void happened.push('before'),
+        onRefusal: () => void happened.push('refused'),
+      }
+      await oauth.refresh(connection, grant(server.origin), watch).catch(() => {})
+      expect(happened).toEqual(expected)
+    })
+
+    it('T65: sends nothing when it could not be noted that it is about to', async () => {
+      const { oauth, connection, server } = await start()
+      await oauth.begin(connection)
+      const watch = { beforeRequest: () => Promise.reject(new Error('the disk is full')), onRefusal: () => {} }
+      const failure = await failureOf(oauth.refresh(connection, grant(server.origin), watch))
+      expect(failure.code).toBe('upstream_unavailable')
+      expect(server.to('/token')).toHaveLength(0)
+    })
+
     it('keeps the grant when the client of the configuration is refused', async () => {
       const { oauth, connection, server } = await start({
         type: 'oauth2',

@@ -6,11 +6,11 @@ const AT = new Date('2026-07-28T10:00:00.000Z')
 const LATER = new Date(AT.getTime() + 60_000)
 const SEALED = Uint8Array.of(1, 2, 3)
 
+const key = (generation = 1, userIdentifier = 'anna') => ({ id: 'ca_1', userIdentifier, generation })
+
 /** What several processes on one store tell one another: refreshes that are under way, and what has happened. */
 export function describeFeed(store: () => Store): void {
   describe('refreshes', () => {
-    const key = (generation = 1, userIdentifier = 'anna') => ({ id: 'ca_1', userIdentifier, generation })
-
     beforeEach(async () => {
       await store().connections.ensure({ id: 'mail', name: 'mail', createdAt: AT })
       await store().accounts.insertMissing([anAccount('ca_1', 'anna')])
@@ -66,6 +66,38 @@ export function describeFeed(store: () => Store): void {
       await store().refreshes.begin(key(), LATER)
       await store().refreshes.begin({ ...other, generation: 1 }, AT)
       expect((await store().refreshes.inDoubt(1)).map(({ id }) => id)).toEqual(['ca_2'])
+    })
+  })
+
+  describe('locks', () => {
+    it('let one work of a key run at a time, in the order in which they came', async () => {
+      const order: string[] = []
+      const work = async (name: string) => {
+        order.push(`${name} begins`)
+        await store().accounts.get('ca_1')
+        order.push(`${name} ends`)
+      }
+      await Promise.all(['a', 'b'].map((name) => store().locks.hold('key', () => work(name))))
+      expect(order).toEqual(['a begins', 'a ends', 'b begins', 'b ends'])
+    })
+
+    it('do nothing with a key that is held, where that is asked for', async () => {
+      const inner = await store().locks.hold('key', async () => [
+        await store().locks.holdIfFree('key', async () => 'got it'),
+        await store().locks.holdIfFree('other key', async () => 'got it'),
+      ])
+      expect(inner).toEqual([undefined, 'got it'])
+      expect(await store().locks.holdIfFree('key', async () => 'got it')).toBe('got it')
+    })
+
+    it('are let go when the work fails', async () => {
+      await expect(store().locks.hold('key', () => Promise.reject(new Error('it failed')))).rejects.toThrow('it failed')
+      expect(await store().locks.hold('key', async () => 'got it')).toBe('got it')
+    })
+
+    it('are no business of a transaction', async () => {
+      const within = store().transaction((inner) => inner.locks.hold('key', async () => 'got it'))
+      await expect(within).rejects.toThrow('transaction')
     })
   })
 

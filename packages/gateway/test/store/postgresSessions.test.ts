@@ -25,18 +25,6 @@ describe('openPostgresStore, twice on one database', () => {
     await Promise.all([one.close(), other.close()])
   })
 
-  /** Takes the key, and keeps it until it is told to let go. */
-  async function take(store: Store, key: string) {
-    const taken = Promise.withResolvers<void>()
-    const release = Promise.withResolvers<void>()
-    const done = store.locks.hold(key, async () => {
-      taken.resolve()
-      await release.promise
-    })
-    await taken.promise
-    return { letGo: release.resolve, done }
-  }
-
   it('T64: lets one work of a key run at a time, in both, and none is left out', async () => {
     let running = 0
     let most = 0
@@ -105,3 +93,15 @@ describe('openPostgresStore, twice on one database', () => {
     await stop()
   })
 })
+
+/** Takes the key, and keeps it until it is told to let go. */
+async function take(store: Store, key: string) {
+  const taken = Promise.withResolvers<void>()
+  const release = Promise.withResolvers<void>()
+  const done = store.locks.hold(key, async () => {
+    taken.resolve()
+    await release.promise
+  })
+  await taken.promise
+  return { letGo: release.resolve, done }
+}
