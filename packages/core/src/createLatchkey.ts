@@ -1,5 +1,5 @@
 import type { CallToolResult, Tool } from '@modelcontextprotocol/client'
-import type { MagicLink, McpInstance } from './backends/backend.ts'
+import type { MagicLink, McpInstance, UserRevocation } from './backends/backend.ts'
 import { checkUserIdentifier } from './checkUserIdentifier.ts'
 import { LatchkeyError } from './errors.ts'
 import { createHttpClient, type HttpClient } from './http/httpClient.ts'
@@ -140,6 +140,23 @@ class PooledLatchkey implements Latchkey {
     if (!backend.verifyUser) throw noUserVerification(backend.name)
     using deadline = this.#requestDeadline(signal, `verifying user ${JSON.stringify(userIdentifier)}`)
     await backend.verifyUser({ userIdentifier, authRequestId }, { signal: deadline.signal })
+  }
+
+  async revokeUser(userIdentifier: string, { signal }: CallOptions = {}): Promise<UserRevocation> {
+    this.#checkOpen()
+    checkUserIdentifier(userIdentifier)
+    const { backend } = this.#options
+    if (!backend.revokeUser) {
+      throw new LatchkeyError('rejected', `the ${backend.name} cannot revoke a user in one call`)
+    }
+    using deadline = this.#requestDeadline(signal, `revoking user ${JSON.stringify(userIdentifier)}`)
+    try {
+      return await backend.revokeUser({ userIdentifier }, { signal: deadline.signal })
+    } finally {
+      // Also where nobody knows whether it was done: what is good still is asked for again.
+      this.#readiness.forgetUser(userIdentifier)
+      this.#pool.dropUser(userIdentifier)
+    }
   }
 
   close(): Promise<void> {

@@ -22,8 +22,10 @@ export type {
   EnsuredInstance,
   MagicLink,
   McpInstance,
+  RevokedAccount,
   SessionToken,
   StatusEvent,
+  UserRevocation,
 } from './backends/backend.ts'
 export { createUserVerification } from './verification/createUserVerification.ts'
 export type { UserVerification, UserVerificationOptions } from './verification/createUserVerification.ts'

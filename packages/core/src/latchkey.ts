@@ -1,4 +1,4 @@
-import type { MagicLink, McpInstance } from './backends/backend.ts'
+import type { MagicLink, McpInstance, UserRevocation } from './backends/backend.ts'
 import type { ConnectionState } from './readiness/connectionState.ts'
 import type { ReadyEndpoint } from './session/readyEndpoint.ts'
 import type { UserTools } from './tools/userTools.ts'
@@ -135,6 +135,18 @@ export interface Latchkey extends AsyncDisposable {
    * then destroyed. Otherwise as `createMagicLink`.
    */
   verifyUser(userIdentifier: string, authRequestId: string, options?: CallOptions): Promise<void>
+
+  /**
+   * Ends everything of a user, such as one who has left: session tokens, URLs, links, calls and streams under way,
+   * accounts, and the grants upstream, as far as the providers offer that. The user can begin anew afterwards.
+   *
+   * @throws {LatchkeyError} `rejected` where the backend cannot do that in one call; `invalid_user_identifier`,
+   * `unauthorized`, `unavailable`, `invalid_response`, `timeout`, `aborted`. Call it again then: it finishes what is left.
+   * @example
+   * const { connectedAccounts } = await latchkey.revokeUser('user_123')
+   * const alive = connectedAccounts.filter(({ upstreamRevocation }) => upstreamRevocation === 'failed')
+   */
+  revokeUser(userIdentifier: string, options?: CallOptions): Promise<UserRevocation>
 
   /** Ends every wait with code `aborted`, closes sessions and sockets. Calls after it reject with a `TypeError`. Idempotent. */
   close(): Promise<void>

@@ -47,6 +47,27 @@ export interface MagicLink {
   readonly expiresAt: Date | undefined
 }
 
+/** What was done to end everything of a user. */
+export interface UserRevocation {
+  readonly userIdentifier: string
+  readonly revokedAt: Date
+  readonly instancesDeleted: number
+  readonly linksCancelled: number
+  readonly connectedAccounts: readonly RevokedAccount[]
+}
+
+/** An account that was removed. */
+export interface RevokedAccount {
+  readonly connectionName: string
+  readonly connectedAccountId: string
+  /**
+   * What came of telling the provider that the grant is over (RFC 7009): `revoked`; `not_offered`, it takes no such word;
+   * `failed`, so that the grant may live on there until it expires; `not_applicable`, there was no OAuth grant. A later
+   * control plane may say more.
+   */
+  readonly upstreamRevocation: 'revoked' | 'not_offered' | 'failed' | 'not_applicable' | (string & {})
+}
+
 export interface BackendCallOptions {
   /** Aborts the request. */
   signal?: AbortSignal | undefined
@@ -102,6 +123,11 @@ export interface Backend {
   ): Promise<MagicLink>
   /** Says who consented. Code `rejected` if it is not the user that the link was made for, or cannot be verified any more. */
   verifyUser?(input: { userIdentifier: string; authRequestId: string }, options?: BackendCallOptions): Promise<void>
+  /**
+   * Ends everything of a user: session tokens, URLs, links, live streams, accounts, and the grants upstream. Idempotent.
+   * Absent where the service cannot do that in one call.
+   */
+  revokeUser?(input: { userIdentifier: string }, options?: BackendCallOptions): Promise<UserRevocation>
   /** Closes sockets. Idempotent. */
   close(): Promise<void>
 }

@@ -6,7 +6,8 @@ import { isSafeUrl } from '../http/safeUrl.ts'
 import type { ConnectionState } from '../readiness/connectionState.ts'
 import { checkMs } from '../timing/checkMs.ts'
 import { systemTiming, type Timing } from '../timing/timing.ts'
-import { toConnectionState, toEnsuredInstance, toMagicLink, toSessionToken } from '../wire/mapping.ts'
+import { toConnectionState, toEnsuredInstance, toMagicLink, toSessionToken, toUserRevocation } from '../wire/mapping.ts'
+import { userRevocationSchema } from '../wire/revocationSchemas.ts'
 import { authStateSchema, configListSchema, ensuredInstanceSchema, sessionTokenSchema } from '../wire/schemas.ts'
 import { magicLinkSchema, verifiedUserSchema } from '../wire/verificationSchemas.ts'
 import type { Backend } from './backend.ts'
@@ -157,6 +158,19 @@ export function latchkeyGateway(options: LatchkeyGatewayOptions): Backend {
         idempotent: false,
         signal,
       })
+    },
+
+    async revokeUser({ userIdentifier }, { signal } = {}) {
+      const revocation = await controlPlane.request({
+        method: 'POST',
+        path: '/api/v1/users:revoke',
+        body: { identifier: userIdentifier },
+        schema: userRevocationSchema,
+        doing: `revoking user ${JSON.stringify(userIdentifier)}`,
+        idempotent: true,
+        signal,
+      })
+      return toUserRevocation(revocation)
     },
 
     statusEvents: (instanceId, eventOptions) => statusEventStream(controlPlane, instanceId, eventOptions),

@@ -86,6 +86,13 @@ export class UserReadiness {
     return { resolved, list: await this.#probe(subject, resolved, deadline) }
   }
 
+  /** What is known of the user's endpoints is not so any more. */
+  forgetUser(userIdentifier: string): void {
+    for (const [userKey, { instance }] of this.#known.entries()) {
+      if (instance.userIdentifier === userIdentifier) this.#known.delete(userKey)
+    }
+  }
+
   ensure(subject: Subject, signal: AbortSignal): Promise<EnsuredInstance> {
     return this.#ensuring.run(this.#userKey(subject), signal, (shared) => this.#ensure(subject, shared))
   }

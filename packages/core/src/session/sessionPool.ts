@@ -17,6 +17,7 @@ export function encodeSessionKey(key: SessionKey): string {
 }
 
 interface Entry {
+  readonly userIdentifier: string
   readonly session: McpSession
   /** Uses under way. */
   uses: number
@@ -49,7 +50,7 @@ export class SessionPool implements AsyncDisposable {
     work: (session: McpSession) => Promise<T>,
   ): Promise<T> {
     const encoded = encodeSessionKey(key)
-    const entry = this.#entries.get(encoded) ?? this.#add(encoded, options())
+    const entry = this.#entries.get(encoded) ?? this.#add(encoded, key, options())
     entry.uses += 1
     entry.cancelIdle?.()
     try {
@@ -70,6 +71,13 @@ export class SessionPool implements AsyncDisposable {
     this.#entries.delete(encodeSessionKey(key))
   }
 
+  /** Takes every session of this user out, whatever the config. */
+  dropUser(userIdentifier: string): void {
+    for (const [encoded, { userIdentifier: owner }] of this.#entries.entries()) {
+      if (owner === userIdentifier) this.#entries.delete(encoded)
+    }
+  }
+
   /** Closes every session and waits until that is done. */
   async close(): Promise<void> {
     this.#entries.clear()
@@ -80,8 +88,9 @@ export class SessionPool implements AsyncDisposable {
     return this.close()
   }
 
-  #add(encoded: string, options: McpSessionOptions): Entry {
-    const entry: Entry = { session: new McpSession(options), uses: 0, retired: false, cancelIdle: undefined }
+  #add(encoded: string, { userIdentifier }: SessionKey, options: McpSessionOptions): Entry {
+    const session = new McpSession(options)
+    const entry: Entry = { userIdentifier, session, uses: 0, retired: false, cancelIdle: undefined }
     this.#entries.set(encoded, entry)
     return entry
   }

@@ -1,8 +1,16 @@
-import type { EnsuredInstance, MagicLink, McpInstance, SessionToken, StatusEvent } from '../backends/backend.ts'
+import type {
+  EnsuredInstance,
+  MagicLink,
+  McpInstance,
+  SessionToken,
+  StatusEvent,
+  UserRevocation,
+} from '../backends/backend.ts'
 import { PrivateMagicLink } from '../backends/privateMagicLink.ts'
 import { PrivateInstance } from '../backends/privateInstance.ts'
 import { PrivateSessionToken } from '../backends/privateSessionToken.ts'
 import { ConnectionState } from '../readiness/connectionState.ts'
+import type { WireUserRevocation } from './revocationSchemas.ts'
 import type {
   WireConnectionAuthState,
   WireEnsuredInstance,
@@ -41,6 +49,20 @@ export function toSessionToken(wire: WireSessionToken): SessionToken {
 
 export function toMagicLink(wire: { link: string; expiry?: string | undefined }): MagicLink {
   return new PrivateMagicLink(wire.link, toDate(wire.expiry))
+}
+
+export function toUserRevocation(wire: WireUserRevocation): UserRevocation {
+  return {
+    userIdentifier: wire.user_identifier,
+    revokedAt: new Date(wire.revoked_at),
+    instancesDeleted: wire.instances_deleted,
+    linksCancelled: wire.links_cancelled,
+    connectedAccounts: wire.connected_accounts.map((account) => ({
+      connectionName: account.connection_name,
+      connectedAccountId: account.connected_account_id,
+      upstreamRevocation: account.upstream_revocation,
+    })),
+  }
 }
 
 export function toEnsuredInstance(wire: WireEnsuredInstance, configName: string): EnsuredInstance {

@@ -10,7 +10,7 @@ export interface UpstreamRevocationsOptions {
   readonly oauth: Pick<OAuth, 'revoke'>
   readonly clock: Clock
   readonly log?: LogSink | undefined
-  /** The longest that one server may take, in milliseconds. Default: 10,000. */
+  /** The longest that one server may take, in milliseconds. Default: 5,000. */
   readonly timeoutMs?: number | undefined
 }
 
@@ -31,7 +31,8 @@ export interface UpstreamRevocations {
 
 /** For so long nobody else tries what a request is about to do, in milliseconds. */
 export const REVOCATION_LEASE_MS = 60_000
-const TIMEOUT_MS = 10_000
+/** Well within what a client waits for the answer to a revocation. */
+const TIMEOUT_MS = 5_000
 const AT_ONCE = 8
 const SWEEP_LIMIT = 100
 

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest'
+import { createLatchkey, latchkeyGateway, type Backend } from '../src/index.ts'
+import { CLIENT_ID, CLIENT_SECRET } from './fixtures/scriptedControlPlane.ts'
+import { failureOf, setup } from './fixtures/setup.ts'
+
+const RECEIPT = {
+  user_identifier: 'anna',
+  revoked_at: '2026-07-28T10:00:00.000Z',
+  session_tokens: 'revoked',
+  instances_deleted: 1,
+  links_cancelled: 2,
+  connected_accounts: [{ connection_name: 'mail', connected_account_id: 'ca_1', upstream_revocation: 'failed' }],
+}
+
+describe('revokeUser', () => {
+  it('asks the control plane once, and gives the receipt', async () => {
+    const { plane, latchkey } = await setup()
+    plane.inject(/^POST .*users:revoke$/, () => Response.json(RECEIPT))
+    expect(await latchkey.revokeUser('anna')).toEqual({
+      userIdentifier: 'anna',
+      revokedAt: new Date('2026-07-28T10:00:00.000Z'),
+      instancesDeleted: 1,
+      linksCancelled: 2,
+      connectedAccounts: [{ connectionName: 'mail', connectedAccountId: 'ca_1', upstreamRevocation: 'failed' }],
+    })
+    const asked = plane.requests.filter(({ path }) => path === '/api/v1/users:revoke')
+    expect(asked.map(({ body }) => JSON.parse(body) as unknown)).toEqual([{ identifier: 'anna' }])
+  })
+
+  it('asks for everything anew afterwards, for this user and no other', async () => {
+    const { plane, latchkey } = await setup()
+    plane.inject(/^POST .*users:revoke$/, () => Response.json(RECEIPT))
+    for (const user of ['anna', 'berta']) {
+      plane.setStatus(user, 'mail', 'ACTIVE')
+      await latchkey.userTools(user)
+    }
+    const requestsFor = async (user: string) => {
+      const before = plane.requests.length
+      await latchkey.userTools(user)
+      return plane.requests.length - before
+    }
+    expect(await requestsFor('anna')).toBe(0)
+    await latchkey.revokeUser('anna')
+    expect(await requestsFor('berta')).toBe(0)
+    expect(await requestsFor('anna')).toBeGreaterThan(0)
+  })
+
+  it('forgets what is known of the user also when nobody can tell whether it was done', async () => {
+    const { plane, latchkey } = await setup()
+    plane.setStatus('anna', 'mail', 'ACTIVE')
+    await latchkey.userTools('anna')
+    plane.inject(/^POST .*users:revoke$/, () => new Response('', { status: 500 }))
+    await failureOf(latchkey.revokeUser('anna'))
+    const before = plane.requests.length
+    await latchkey.userTools('anna')
+    expect(plane.requests.length).toBeGreaterThan(before)
+  })
+
+  it('is rejected where the backend cannot do it in one call', async () => {
+    const { plane } = await setup()
+    const backend: Backend = {
+      ...latchkeyGateway({ url: plane.url, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET }),
+    }
+    delete backend.revokeUser
+    await using latchkey = createLatchkey({ backend, config: 'c' })
+    expect((await failureOf(latchkey.revokeUser('anna'))).code).toBe('rejected')
+  })
+})
