@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import type { Benchmark, Figures } from './benchmark.ts'
+import { events } from './events/events.ts'
 import { isolation } from './isolation.ts'
 import { readiness } from './readiness.ts'
 import { relay } from './relay/relay.ts'
@@ -11,7 +12,7 @@ import { refresh } from './replicas/refresh.ts'
 import { revocation } from './replicas/revocation.ts'
 import { tools } from './tools.ts'
 
-const benchmarks: readonly Benchmark[] = [readiness, tools, relay, isolation, scale, refresh, revocation, kill]
+const benchmarks: readonly Benchmark[] = [readiness, tools, relay, isolation, scale, refresh, revocation, kill, events]
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true }, json: { type: 'string' } } })
 const wanted = values.only ?? benchmarks.map(({ name }) => name)
