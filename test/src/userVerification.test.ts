@@ -1,4 +1,5 @@
 import { type ConnectionState, createLatchkey, type Latchkey } from '@latchkey/core'
+import { accessTokenResponseSchema, auditLogSchema } from '@latchkey/core/wire'
 import { readFile } from 'node:fs/promises'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -100,6 +101,7 @@ describe('user verification, from the app to the provider and back', () => {
     expect(stack.authorizationServer.revokedGrants).toBe(revoked + 1)
     await expect(latchkey.userTools('eve')).rejects.toMatchObject({ code: 'authorization_required' })
     expect(stack.mail.calls.all).toEqual([])
+    expect(await auditedActions()).toContain('user.verification_refused')
   })
 
   it('T20: the same, where nobody is signed in or the link came from the gateway itself', async () => {
@@ -177,6 +179,16 @@ describe('user verification, from the app to the provider and back', () => {
     })
   })
 
+  /** What the gateway has written down, the newest first. */
+  async function auditedActions(): Promise<readonly string[]> {
+    const { url, clientId, clientSecret } = stack.gateway
+    const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret }
+    const answer = await fetch(`${url}/oauth/token`, { method: 'POST', body: new URLSearchParams(form) })
+    const { access_token: token } = accessTokenResponseSchema.parse(await answer.json())
+    const log = await fetch(`${url}/api/v1/audit_log?page_size=30`, { headers: { authorization: `Bearer ${token}` } })
+    return auditLogSchema.parse(await log.json()).entries.map(({ action }) => action)
+  }
+
   /** What the app's start page leads to, before anybody goes on from there. */
   async function gatewayLinkOf(browser: HttpBrowser, connection = 'mail'): Promise<string> {
     await browser.open(startOf(connection))
@@ -201,13 +213,6 @@ describe('user verification, from the app to the provider and back', () => {
       await page.goto(`${app.origin}/sign-in/${user}`)
       await page.goto(app.origin)
       return { context, page }
-    }
-
-    async function consentIn(page: Page, account: string): Promise<void> {
-      await page.getByRole('button', { name: 'Continue to Acme Mail' }).click()
-      await page.getByLabel('Name').fill(account)
-      await page.getByRole('button', { name: 'Sign in' }).click()
-      await page.getByRole('button', { name: 'Allow' }).click()
     }
 
     it('T20: the honest way closes the popup, tells the page, and wakes whoever waits for the tools', async () => {
@@ -248,6 +253,13 @@ describe('user verification, from the app to the provider and back', () => {
     })
   })
 })
+
+async function consentIn(page: Page, account: string): Promise<void> {
+  await page.getByRole('button', { name: 'Continue to Acme Mail' }).click()
+  await page.getByLabel('Name').fill(account)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Allow' }).click()
+}
 
 /** For a person to look at: only where a folder is named for it. */
 async function savePicture(page: Page, name: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { GatewayError } from '../errors.ts'
 import type { Accounts, Audit, Instances, Keys, Webhooks } from '../services.ts'
 
 /*
@@ -22,7 +23,7 @@ export function auditedKeys(keys: Keys, audit: Audit): Keys {
   }
 }
 
-/** Authentication links. */
+/** Authentication links, and what comes of them where the app verifies its users. */
 export function auditedAccounts(accounts: Accounts, audit: Audit): Accounts {
   return {
     ...accounts,
@@ -30,6 +31,20 @@ export function auditedAccounts(accounts: Accounts, audit: Audit): Accounts {
       const { id: accountId, connectionId, userIdentifier } = account
       await audit.record({ action: 'authentication_link.issued', userIdentifier, connectionId, accountId })
       return await accounts.createLink(account, options)
+    },
+    async verifyUser(request) {
+      const { userIdentifier } = request
+      try {
+        const verified = await accounts.verifyUser(request)
+        const { id: accountId, connectionId } = verified
+        await audit.record({ action: 'user.verified', userIdentifier, connectionId, accountId })
+        return verified
+      } catch (error) {
+        // It may be that somebody was made to connect an account for somebody else (security T20).
+        const isRefused = error instanceof GatewayError && error.code === 'forbidden'
+        if (isRefused) await audit.record({ action: 'user.verification_refused', outcome: 'refused', userIdentifier })
+        throw error
+      }
     },
   }
 }

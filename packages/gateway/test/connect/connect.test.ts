@@ -38,7 +38,7 @@ async function startWithKey(verdict: 'accepted' | 'rejected' | 'unreachable') {
 
 describe('createConnect', () => {
   describe('the page of a link', () => {
-    it('says who asks for what, and nothing of the user', async () => {
+    it('T22: says who asks for what, and nothing of the user', async () => {
       const { browser, newLink, accountId } = await startWorld()
       const page = await browser.open(newLink().url)
       expect(page.status).toBe(200)
@@ -57,7 +57,7 @@ describe('createConnect', () => {
       expect(text).toContain('<script>alert(1)</script>')
     })
 
-    it.each(['GET', 'HEAD'])('has no effect however often somebody sends %s', async (method) => {
+    it.each(['GET', 'HEAD'])('T23: has no effect however often somebody sends %s', async (method) => {
       const { newLink, provider, mail, flows, accounts, send } = await startWorld()
       const { url } = newLink()
       const before = JSON.stringify(provider.tokenCalls)
@@ -116,7 +116,7 @@ describe('createConnect', () => {
       ['with the origin of another', { origin: 'https://evil.example' }],
       ['without the cookie of the page', { cookie: '' }],
       ['with the cookie of another', { cookie: 'latchkey_page=other' }],
-    ])('is refused when it comes %s', async (_case, headers) => {
+    ])('T35: is refused when it comes %s', async (_case, headers) => {
       const { browser, newLink, send, flows, mail } = await startWorld()
       const { url } = newLink()
       const csrfToken = hiddenToken((await browser.open(url)).html)
@@ -146,7 +146,7 @@ describe('createConnect', () => {
       expect((await send(newLink().url, { method: 'POST', body: form('x'.repeat(20_000)) })).status).toBe(413)
     })
 
-    it('leads to the provider, with a cookie that is set only then', async () => {
+    it('T24: leads to the provider, with a cookie that is set only then', async () => {
       const { browser, newLink, send, provider, flows } = await startWorld()
       const { url, token } = newLink()
       const page = await browser.open(url)
@@ -176,7 +176,7 @@ describe('createConnect', () => {
       expectHeaders(page)
     })
 
-    it('uses cookies that only this host can set when the gateway is on https', async () => {
+    it('T24: uses cookies that only this host can set when the gateway is on https', async () => {
       const world = await startWorld()
       const app = createConnect({
         ...world,
@@ -225,7 +225,7 @@ describe('createConnect', () => {
       expect((await consentAs('anna', url)).title).toBe('Acme Mail is connected')
     })
 
-    it('takes no answer in another browser than the one that began, which may then still finish', async () => {
+    it('T24: takes no answer in another browser than the one that began, which may then still finish', async () => {
       const world = await startWorld()
       const callbackUrl = await world.callbackUrlOf(world.newLink().url)
       const stranger = await createHttpBrowser().open(callbackUrl)
@@ -236,7 +236,7 @@ describe('createConnect', () => {
       expect((await world.browser.open(callbackUrl)).title).toBe('Acme Mail is connected')
     })
 
-    it('redeems the code once when the callback comes fifty times at the same time', async () => {
+    it('T25: redeems the code once when the callback comes fifty times at the same time', async () => {
       const world = await startWorld()
       const callbackUrl = await world.callbackUrlOf(world.newLink().url)
       world.flows.gatherFinds(50)
@@ -246,7 +246,7 @@ describe('createConnect', () => {
       expect(world.accounts.activations).toBe(1)
     })
 
-    it('says that it was finished already when it is opened again', async () => {
+    it('T24: says that it was finished already when it is opened again', async () => {
       const world = await startWorld()
       const callbackUrl = await world.callbackUrlOf(world.newLink().url)
       const cookie = await world.browser.cookies.getCookieString(callbackUrl)
@@ -263,7 +263,7 @@ describe('createConnect', () => {
       expect((await world.browser.open(callbackUrl)).title).toBe('Acme Mail is connected')
     })
 
-    it('is too late after ten minutes', async () => {
+    it('T24: is too late after ten minutes', async () => {
       const world = await startWorld()
       const callbackUrl = await world.callbackUrlOf(world.newLink().url)
       world.clock.advance(11 * MINUTE)
@@ -276,7 +276,7 @@ describe('createConnect', () => {
       ['another', (url: URL) => url.searchParams.set('state', 'forged')],
       ['missing', (url: URL) => url.searchParams.delete('state')],
       ['there twice', (url: URL) => url.searchParams.append('state', 'forged')],
-    ])('is refused when the state is %s', async (_case, change) => {
+    ])('T24: is refused when the state is %s', async (_case, change) => {
       const world = await startWorld()
       const url = new URL(await world.callbackUrlOf(world.newLink().url))
       change(url)
@@ -302,7 +302,7 @@ describe('createConnect', () => {
       expect((await world.browser.open(url.href)).text).not.toContain('declined')
     })
 
-    it('redeems one code when one link is followed in two tabs', async () => {
+    it('T24: redeems one code when one link is followed in two tabs', async () => {
       const world = await startWorld()
       const { url } = world.newLink()
       const first = await world.callbackUrlOf(url)
