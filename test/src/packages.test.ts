@@ -46,6 +46,8 @@ const EXPORTS: Readonly<Record<string, readonly string[]>> = {
     'UNAVAILABLE_META_KEY',
     'UPSTREAM_REVOCATIONS',
     'accessTokenResponseSchema',
+    'auditEntrySchema',
+    'auditLogSchema',
     'authStateSchema',
     'configListSchema',
     'configRequestSchema',
