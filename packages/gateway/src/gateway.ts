@@ -277,7 +277,15 @@ function createOperations(options: ParsedOptions, store: Store) {
     clientAddress: createClientAddress(options),
     gate: createRequestGate({ audit, denials, limits, page, isDraining }),
     readiness: (checks: Readonly<Record<string, Check>>) =>
-      createReadiness({ checks: { store: async () => await store.events.latestSequence(), ...checks }, isDraining }),
+      createReadiness({
+        checks: {
+          store: async () => await store.events.latestSequence(),
+          // What it gives out, it has to write down first.
+          audit: async () => await store.audit.list({ limit: 1 }),
+          ...checks,
+        },
+        isDraining,
+      }),
     drain: () => void (draining = true),
   }
 }
