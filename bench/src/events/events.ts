@@ -106,7 +106,7 @@ async function tellOneUser(
 
 async function tellEachUser(listeners: Child, api: Api): Promise<{ toldMs: number[]; perSecond: number }> {
   const users = Array.from({ length: STREAMS }, (_, index) => `user-${index}`)
-  await inTurns(users, api.prepare)
+  await inTurns(users, async (user) => await api.prepare(user))
   listeners.send({ open: users })
   await listeners.next(openedSchema)
   const askedAt = new Map<string, number>()
