@@ -65,7 +65,7 @@ export interface ConnectedAccountsTable {
   refresh_started_at: number | null
   refresh_failed_at: number | null
   /** Failed refreshes of this generation's credential. */
-  refresh_failures: number
+  refresh_failures: Generated<number>
 }
 
 export interface AuthLinksTable {

@@ -74,6 +74,10 @@ async function startScripted(
   return { clock, connection, accounts, accountId, credential, calls, oauth, credentials, account, headers, refusal }
 }
 
+const registryOf = (connection: Connection) => ({
+  connection: (id: string) => (id === connection.id ? connection : undefined),
+})
+
 const unavailable = async (): Promise<never> => {
   throw new GatewayError('upstream_unavailable', 'not now')
 }
@@ -348,10 +352,6 @@ describe('createCredentials', () => {
   })
 
   describe('settleInDoubt', () => {
-    const registryOf = (connection: Connection) => ({
-      connection: (id: string) => (id === connection.id ? connection : undefined),
-    })
-
     it('T65: asks once more for a grant whose refresh has no outcome, and for no other', async () => {
       const { credentials, connection, accounts, account, calls, clock, headers } = await startScripted(renew)
       await credentials.settleInDoubt(registryOf(connection))
@@ -412,13 +412,14 @@ describe('createCredentials', () => {
 
   it('comes to an end when two processes take turns at renewing what the upstream refuses', async () => {
     const { connection, accounts, accountId, clock, oauth, calls } = await startScripted(renew)
-    const both = [0, 1].map(() => createCredentials({ accounts, ...stored(accounts), oauth, clock }))
+    const create = () => createCredentials({ accounts, ...stored(accounts), oauth, clock })
+    const [one, other] = [create(), create()]
     const account = () => accounts.account(accountId)
-    let opened = await both[0]!.headersFor(connection, account())
+    let opened = await one.headersFor(connection, account())
     const codes: (string | undefined)[] = []
     for (let turn = 0; turn < 6 && codes.at(-1) === undefined; turn += 1) {
-      const one = both[turn % 2]!
-      codes.push(await codeOf(one.afterRefusal(connection, account(), opened).then((next) => (opened = next))))
+      const next = turn % 2 === 0 ? one : other
+      codes.push(await codeOf(next.afterRefusal(connection, account(), opened).then((renewed) => (opened = renewed))))
     }
     expect(codes.at(-1)).toBe('consent_required')
     expect(account().status).toBe('EXPIRED')

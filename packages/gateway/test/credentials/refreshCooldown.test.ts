@@ -4,6 +4,12 @@ import { cooldownMs, coolsDownUntil } from '../../src/accounts/refreshCooldown.t
 const NOW = Date.parse('2026-07-28T10:00:00.000Z')
 const startedAt = new Date(NOW)
 
+const failedAt = (milliseconds: number) => ({
+  startedAt: undefined,
+  failedAt: new Date(NOW + milliseconds),
+  failures: 1,
+})
+
 describe('cooldownMs', () => {
   it.each([
     ['nothing failed', { failures: 0, startedAt: undefined }, true, 0],
@@ -20,12 +26,6 @@ describe('cooldownMs', () => {
 })
 
 describe('coolsDownUntil', () => {
-  const failedAt = (milliseconds: number) => ({
-    startedAt: undefined,
-    failedAt: new Date(NOW + milliseconds),
-    failures: 1,
-  })
-
   it('is some time after the failure', () => {
     expect(coolsDownUntil(failedAt(-1_000), false, NOW)).toBe(NOW + 29_000)
     expect(coolsDownUntil({ startedAt: undefined, failedAt: undefined, failures: 0 }, false, NOW)).toBe(0)

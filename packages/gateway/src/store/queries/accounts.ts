@@ -1,4 +1,4 @@
-import { sql, type Expression, type ExpressionBuilder, type Kysely, type SqlBool } from 'kysely'
+import { sql, type Expression, type ExpressionBuilder, type Insertable, type Kysely, type SqlBool } from 'kysely'
 import type { ConnectedAccount } from '../../domain.ts'
 import type { ConnectedAccountsTable, Schema } from '../schema.ts'
 import type { AccountFilter, AccountKey, AccountStore, StoredAccount } from '../store.ts'
@@ -122,7 +122,7 @@ function update(db: Kysely<Schema>, { id, userIdentifier, generation }: AccountK
     .where('generation', '=', generation)
 }
 
-function toRow(account: ConnectedAccount): ConnectedAccountsTable {
+function toRow(account: ConnectedAccount): Insertable<ConnectedAccountsTable> {
   return {
     id: account.id,
     connection_id: account.connectionId,
