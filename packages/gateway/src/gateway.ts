@@ -128,9 +128,10 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     alarm: (place) =>
       log({ time: new Date(clock()).toISOString(), level: 'error', message: 'unreadable value', ...place }),
   })
-  closers.add(startUpkeep({ ringKeys: store.ringKeys, reencryption, reload, keys: rings.encryption, clock, log }))
   const operations = createOperations(options, store)
   const { audit, limits } = operations
+  const { ringKeys } = store
+  closers.add(startUpkeep({ ringKeys, reencryption, reload, keys: rings.encryption, clock, log, audit }))
   closers.add(async () => await operations.denials.flush())
   closers.add(every(TELL_DENIALS_EVERY_MS, operations.denials.flush))
   const keys = auditedKeys(createKeys(rings.signing, { publicUrl, clock }), audit)

@@ -1,6 +1,6 @@
 import type { LogSink } from '../http/requestLog.ts'
 import type { KeyRing } from '../keys/keyRing.ts'
-import type { Clock } from '../services.ts'
+import type { Audit, Clock } from '../services.ts'
 import type { RingKeyStore } from '../store/store.ts'
 import { QUIET_MS, SEE_EVERY_MS, type Reencryption } from './reencryption.ts'
 
@@ -10,6 +10,7 @@ export interface UpkeepOptions {
   readonly keys: KeyRing
   readonly clock: Clock
   readonly log: LogSink
+  readonly audit: Audit
   /** Learns of keys that were made meanwhile. */
   readonly reload: () => Promise<void>
 }
@@ -21,7 +22,15 @@ const PAUSE_PER_PASS = 20
  * Says every minute which encryption key this gateway writes with, and while there are old ones brings their values
  * under the current key. Keeps no process alive. Gives what ends it.
  */
-export function startUpkeep({ ringKeys, reencryption, keys, clock, log, reload }: UpkeepOptions): () => Promise<void> {
+export function startUpkeep({
+  ringKeys,
+  reencryption,
+  keys,
+  clock,
+  log,
+  audit,
+  reload,
+}: UpkeepOptions): () => Promise<void> {
   const stopping = new AbortController()
   let nextPassAt = 0
   let underWay: Promise<void> | undefined
@@ -36,6 +45,7 @@ export function startUpkeep({ ringKeys, reencryption, keys, clock, log, reload }
     const endedAt = performance.now()
     nextPassAt = endedAt + Math.max(QUIET_MS, PAUSE_PER_PASS * (endedAt - startedAt))
     if (rewrapped + unreadable + retired.length === 0) return
+    for (const keyId of retired) await audit.record({ action: 'encryption_key.retired', details: { keyId } })
     tell(unreadable > 0 ? 'warn' : 'info', { keyId: keys.currentId, rewrapped, unreadable, retired: retired.join(' ') })
   }
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createAudit } from '../../src/audit/audit.ts'
 import type { LogRecord } from '../../src/index.ts'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -27,7 +28,9 @@ describe('startUpkeep', () => {
     now += QUIET_MS
     const told = Promise.withResolvers<LogRecord>()
     const reencryption = createReencryption({ store, vault: createVault(keys), keys, clock })
-    const stop = startUpkeep({ ringKeys: store.ringKeys, reencryption, keys, clock, log: told.resolve, reload })
+    const { ringKeys } = store
+    const audit = createAudit({ store: store.audit, clock, log: () => undefined })
+    const stop = startUpkeep({ ringKeys, reencryption, keys, clock, log: told.resolve, audit, reload })
     return { line: told.promise, stop }
   }
 
@@ -38,12 +41,15 @@ describe('startUpkeep', () => {
     expect(await store.ringKeys.list('encryption')).toMatchObject([{ keyId: 'k1', seenAt: new Date(now) }])
   })
 
-  it('gives up an old key that is not needed any more, and says so', async () => {
+  it('gives up an old key that is not needed any more, says so and writes it down', async () => {
     await checkKeys({ ringKeys: store.ringKeys, ring: 'encryption', keys: aRing(['k1', 1]), clock })
     now += 1
     const { line, stop } = await firstLine(aRing(['k2', 2], ['k1', 1]))
     expect(await line).toMatchObject({ level: 'info', keyId: 'k2', rewrapped: 0, retired: 'k1' })
     await stop()
+    expect(await store.audit.list({ limit: 10 })).toMatchObject([
+      { action: 'encryption_key.retired', actor: 'system', details: { keyId: 'k1' } },
+    ])
   })
 
   it('stops at once, and waits for what it was doing', async () => {
