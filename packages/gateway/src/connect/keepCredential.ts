@@ -23,6 +23,12 @@ export async function keepCredential(
 ): Promise<string> {
   try {
     const kept = await room.accounts.activate(link.id, credential, { mayReplaceAccount })
+    // The link went with its user, or with the account, while the person was away: nobody has the credential now.
+    if (kept === false && (await room.accounts.findLink(token)) === undefined) {
+      await room.note(link, 'failed', 'interrupted')
+      await room.revoke(link.connection, credential)
+      return pathOf(token)
+    }
     await room.note(link, 'completed')
     return typeof kept === 'object' ? kept.verifyAt.reveal() : pathOf(token)
   } catch (error) {

@@ -3,7 +3,7 @@ import type { ApiClient } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { actAs } from '../requestScope.ts'
 import type { Keys, RateLimits } from '../services.ts'
-import { setClientOf } from './clientOf.ts'
+import { setClientOf, setTokenEndOf } from './clientOf.ts'
 
 export interface AuthenticateOptions {
   readonly keys: Pick<Keys, 'verifyAccessToken'>
@@ -19,8 +19,9 @@ export function authenticate({ keys, clients, limits }: AuthenticateOptions): Mi
     context.header('Cache-Control', 'no-store')
     const [, token] = /^Bearer +([^\s]+) *$/i.exec(context.req.header('Authorization') ?? '') ?? []
     const clientId = token && (await keys.verifyAccessToken(token))
-    if (clientId !== undefined && known.has(clientId)) {
+    if (token !== undefined && clientId !== undefined && known.has(clientId)) {
       setClientOf(context, clientId)
+      setTokenEndOf(context, token)
       actAs(clientId)
       const seconds = await limits?.take('client', clientId)
       if (seconds !== undefined) throw tooMany(seconds)

@@ -6,7 +6,7 @@ import { GatewayError } from '../errors.ts'
 import { createEventStreams, type EventStreamsOptions } from '../events/eventStreams.ts'
 import type { StreamSubject } from '../events/liveStream.ts'
 import type { Configs, Instances } from '../services.ts'
-import { clientOf } from './clientOf.ts'
+import { clientOf, tokenEndOf } from './clientOf.ts'
 import { check } from './readBody.ts'
 import type { StatusEvents } from './statusEvents.ts'
 
@@ -38,7 +38,7 @@ export function eventRoutes(options: EventRoutesOptions): Hono {
     const found = await subject(context.req.query())
     const lastSequence = readSequence(context.req.header('Last-Event-ID'))
     const onEnd = quota.take(clientOf(context))
-    return context.body(await streams.open({ ...found, lastSequence, reset, onEnd }), 200, HEADERS)
+    return context.body(await streams.open({ ...found, endsAt: tokenEndOf(context), lastSequence, reset, onEnd }), 200, HEADERS)
   })
 
   return app

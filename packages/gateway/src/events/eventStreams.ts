@@ -1,5 +1,5 @@
 import type { Change } from '../domain.ts'
-import type { Changes, EventLog } from '../services.ts'
+import type { Changes, Clock, EventLog } from '../services.ts'
 import { createKeepAliveWheel } from './keepAliveWheel.ts'
 import { LiveStream, type StreamSubject } from './liveStream.ts'
 import { UserTopic } from './userTopic.ts'
@@ -8,6 +8,7 @@ export interface EventStreamsOptions {
   readonly events: EventLog
   /** Ends the streams of a user that is revoked, and of an instance that is changed or deleted. */
   readonly changes: Changes
+  readonly clock: Clock
   /** After how much silence a stream says that it lives, in milliseconds. */
   readonly keepAliveMs: number
   /** Ends all streams. */
@@ -38,9 +39,9 @@ const encoder = new TextEncoder()
  * Tells each user's events to the streams of that user: what happens to one user costs nothing to the streams of all
  * others, however many there are.
  */
-export function createEventStreams({ events, changes, keepAliveMs, signal }: EventStreamsOptions): EventStreams {
+export function createEventStreams({ events, changes, clock, keepAliveMs, signal }: EventStreamsOptions): EventStreams {
   const topics = new Map<string, UserTopic>()
-  const wheel = createKeepAliveWheel(keepAliveMs)
+  const wheel = createKeepAliveWheel(keepAliveMs, clock)
   let size = 0
 
   events.subscribe(({ userIdentifier, sequence }) => topics.get(userIdentifier)?.wake(sequence))

@@ -1,3 +1,4 @@
+import type { Clock } from '../services.ts'
 import type { LiveStream } from './liveStream.ts'
 
 const SLOTS = 16
@@ -9,9 +10,9 @@ export interface KeepAliveWheel {
 
 /**
  * Has silent streams say that they live: one timer for all of them, and each turn of it for one sixteenth, so that they
- * do not all write at once.
+ * do not all write at once. It also ends those whose time is over, at most one round too late.
  */
-export function createKeepAliveWheel(keepAliveMs: number): KeepAliveWheel {
+export function createKeepAliveWheel(keepAliveMs: number, clock: Clock): KeepAliveWheel {
   const slots = Array.from({ length: SLOTS }, () => new Set<LiveStream>())
   let timer: NodeJS.Timeout | undefined
   let size = 0
@@ -20,7 +21,11 @@ export function createKeepAliveWheel(keepAliveMs: number): KeepAliveWheel {
 
   function tick(): void {
     turn = (turn + 1) % SLOTS
-    for (const stream of slots[turn] ?? []) stream.keepAlive()
+    const now = clock()
+    for (const stream of slots[turn] ?? []) {
+      if ((stream.subject.endsAt ?? Number.POSITIVE_INFINITY) <= now) stream.end()
+      else stream.keepAlive()
+    }
   }
   return {
     add: (stream) => {

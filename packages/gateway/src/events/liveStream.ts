@@ -5,6 +5,8 @@ export interface StreamSubject {
   readonly userIdentifier: string
   /** Ends with this instance, where it is an instance's stream. */
   readonly instanceId?: string | undefined
+  /** Whoever opened it may not listen any longer, in milliseconds since the epoch. Default: nobody minds. */
+  readonly endsAt?: number | undefined
   /** Streams of one user with the same key get the same text. */
   readonly renderKey: string
   /** What to send for these events, already formatted. May leave some out. */

@@ -58,6 +58,14 @@ const instanceOf = async (user: string, config = 'email-agent') =>
   await rooms.instances.ensure(await rooms.configs.requireByName(config), user)
 
 describe('GET /api/v1/events', () => {
+  it('ends when the access token ends that it was opened with', async () => {
+    const { next, commented } = await open('user_identifier=anna')
+    const ended = next()
+    await commented
+    rooms.advance(3_600_000)
+    expect(await ended).toBeUndefined()
+  })
+
   it('tells a change of an instance in the shape of the webhook', async () => {
     const { id } = await instanceOf('u')
     const stream = await open(`instance_id=${id}`)

@@ -73,7 +73,7 @@ function anEvent(sequence: number, userIdentifier: string): AccountEvent {
 function openWorld({ keepAliveMs = NEVER } = {}) {
   const log = aLog()
   const closing = new AbortController()
-  const streams = createEventStreams({ ...log, keepAliveMs, signal: closing.signal })
+  const streams = createEventStreams({ ...log, clock: () => 0, keepAliveMs, signal: closing.signal })
   const rendered: string[] = []
 
   async function open(userIdentifier: string, overrides: Partial<OpenStreamOptions> = {}) {
