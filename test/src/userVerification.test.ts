@@ -267,6 +267,37 @@ async function savePicture(page: Page, name: string): Promise<void> {
   if (folder !== undefined) await page.screenshot({ path: `${folder}/verification-${name}.png` })
 }
 
+describe('user verification on Postgres', () => {
+  it('T21: succeeds once of 100 at the same time', async () => {
+    const userVerification = { url: 'http://127.0.0.1:1/callback' }
+    await using stack = await startStack({
+      store: 'postgres',
+      userVerification,
+      configs: { 'email-agent': { directory: '*' } },
+    })
+    const page = await createHttpBrowser().open(await stack.linkFor('pia', 'directory'))
+    const ended = await endOf(page, stack.directory.keys.issue('pia'))
+    const id = ended.searchParams.get('auth_request_id') ?? ''
+    const tries = await Promise.allSettled(Array.from({ length: 100 }, () => stack.latchkey.verifyUser('pia', id)))
+    expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    const { id: instanceId } = await stack.latchkey.ensureInstance('pia')
+    expect((await stack.latchkey.getAuthState(instanceId)).map(({ status }) => status)).toEqual(['ACTIVE'])
+  })
+})
+
+/** Sends the form with a key; gives the address that the browser is sent on to, which nobody serves. */
+async function endOf(page: Awaited<ReturnType<HttpBrowser['open']>>, apiKey: string): Promise<URL> {
+  const token = /name="csrf_token" value="([^"]+)"/.exec(page.html)?.[1] ?? ''
+  const cookie = page.headers.getSetCookie().map((line) => line.split(';')[0] ?? '')
+  const answer = await fetch(page.url, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { cookie: cookie.join('; ') },
+    body: new URLSearchParams({ csrf_token: token, api_key: apiKey }),
+  })
+  return new URL(answer.headers.get('location') ?? '')
+}
+
 describe('docs/user-verification.md', () => {
   it('shows the routes that these tests run', async () => {
     const [docs, demo] = await Promise.all(

@@ -22,9 +22,8 @@ export function createActivation(
   return {
     activate: (linkId, credential, { mayReplaceAccount = false } = {}) =>
       commit(async (inner, { record }) => {
-        if (!(await inner.links.consume(linkId, new Date(clock())))) return false
         const found = await accountOf(inner, linkId)
-        if (found === undefined) return false
+        if (found === undefined || !(await inner.links.consume(linkId, new Date(clock())))) return false
         const { link, account } = found
         // Somebody else finished meanwhile, with another link: theirs stays.
         if (account.status === 'ACTIVE') throw changedMeanwhile()
@@ -52,6 +51,7 @@ export function createActivation(
   }
 }
 
+/** Locks the user before anything is written, as a revocation does: else the two could wait for each other for ever. */
 async function accountOf(
   store: Store,
   linkId: string,
