@@ -13,6 +13,7 @@ const GOOD = {
   },
   configs: { 'email-agent': { mail: ['search_mail', 'read_mail'], search: '*' } },
 }
+const SIGNING_SECRET = `whsec_${Buffer.alloc(24, 1).toString('base64')}`
 const environment = { LATCHKEY_CLIENT_SECRET: 'canary-secret' }
 
 function problems(options: unknown, variables: Record<string, string> = environment): string[] {
@@ -26,6 +27,14 @@ function problems(options: unknown, variables: Record<string, string> = environm
 }
 
 describe('parseOptions', () => {
+  it('takes webhooks, whose secrets may come from the environment', () => {
+    const webhooks = [{ url: 'https://app.example/hook', secret: { env: 'HOOK_SECRET' } }]
+    const parsed = parseOptions({ ...GOOD, webhooks }, { environment: { ...environment, HOOK_SECRET: SIGNING_SECRET } })
+    expect(parsed.webhooks).toMatchObject([{ url: 'https://app.example/hook' }])
+    expect(parsed.webhooks[0]?.secret.reveal()).toBe(SIGNING_SECRET)
+    expect(inspect(parsed)).not.toContain(SIGNING_SECRET)
+  })
+
   it('reads the configuration of the documentation', () => {
     const parsed = parseOptions(GOOD, { environment, directory: '/srv/latchkey' })
     expect(parsed).toMatchObject({
@@ -172,6 +181,21 @@ describe('parseOptions', () => {
       /^clients\[1\]\.clientId: repeats "app"$/,
     ],
     ['no client', { clients: [] }, /^clients: is empty/],
+    [
+      'a webhook over http',
+      { webhooks: [{ url: 'http://app.example/', secret: SIGNING_SECRET }] },
+      /^webhooks\[0\].url: must be https/,
+    ],
+    [
+      'a short webhook secret',
+      { webhooks: [{ url: 'https://a.example/', secret: 'whsec_canary' }] },
+      /^webhooks\[0\].secret: must be "whsec_"/,
+    ],
+    [
+      'a webhook twice',
+      { webhooks: Array.from({ length: 2 }, () => ({ url: 'https://a.example/', secret: SIGNING_SECRET })) },
+      /^webhooks\[1\].url: repeats another one$/,
+    ],
     ['another database', { database: 'mysql://x' }, /^database: must be "sqlite:PATH"/],
     ['a database URL that is none', { database: 'postgres://u:canary@h:port/x' }, /^database: must be "sqlite:PATH"/],
     ['a log that is no function', { log: 'console' }, /^log: must be a function$/],

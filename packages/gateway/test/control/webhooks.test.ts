@@ -54,6 +54,8 @@ async function finish(id: string, eventId: string, status: 'delivered' | 'failed
   await rooms.store.webhooks.finish({ endpointId: id, eventId, claim: 'c' }, result)
 }
 
+const idsOf = ({ deliveries }: z.infer<typeof webhookDeliveryListSchema>) => deliveries.map((one) => one.event_id)
+
 describe('/api/v1/webhooks', () => {
   it('shows the secret of a new webhook once, and never again', async () => {
     const response = await call('POST', '', { url: URL, description: 'CRM' })
@@ -119,7 +121,6 @@ describe('/api/v1/webhooks', () => {
     const ids = (await happen(5)).toReversed()
     const page = async (query: string) =>
       webhookDeliveryListSchema.parse((await call('GET', `/${webhook.id}/deliveries?page_size=2${query}`)).json)
-    const idsOf = ({ deliveries }: z.infer<typeof webhookDeliveryListSchema>) => deliveries.map((one) => one.event_id)
     const first = await page('')
     const second = await page(`&page_token=${first.next_page_token}`)
     await happen(1)
