@@ -33,6 +33,8 @@ async function syncConfig(
     await store.configs.insert({ id, name, description: undefined, mappings, createdAt: at, updatedAt: at })
   } else if (!isDeepStrictEqual(existing.mappings, mappings)) {
     await store.configs.update(existing.id, { description: existing.description, mappings, updatedAt: at })
+    // Other processes on this database are serving it.
+    await store.changes.append({ kind: 'config', subject: existing.id, occurredAt: at })
   }
 }
 

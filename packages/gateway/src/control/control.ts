@@ -1,8 +1,6 @@
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { Commit } from '../accounts/commit.ts'
 import type { ApiClient } from '../domain.ts'
-import { GatewayError } from '../errors.ts'
 import type {
   Accounts,
   Audit,
@@ -31,6 +29,7 @@ import { createFilters } from './filters.ts'
 import { idempotency } from './idempotency.ts'
 import { instanceRoutes } from './instanceRoutes.ts'
 import { createManagedInstances } from './managedInstances.ts'
+import { limitBody } from './limitBody.ts'
 import { methodGuard } from './methodGuard.ts'
 import { apiPaths } from './openapi/apiPaths.ts'
 import { openApiRoute } from './openapi/openApiRoute.ts'
@@ -86,7 +85,7 @@ export function createControl(options: ControlOptions): Hono {
     authStates: createAuthStates({ accounts: options.accounts, toWire }),
     sessionTokens: createSessionTokens(options),
   }
-  const limited = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
+  const limited = limitBody(MAX_BODY_BYTES)
   const guard = methodGuard(apiPaths)
   const app = new Hono()
   for (const { path, isOpen } of apiPaths) if (isOpen) app.use(path, guard)
@@ -111,8 +110,4 @@ export function createControl(options: ControlOptions): Hono {
   app.route('/api/v1/audit_log', auditRoutes(shared))
   app.route('/api/v1/events', eventRoutes({ ...shared, signal, keepAliveMs }))
   return app
-}
-
-function tooLarge(): never {
-  throw new GatewayError('too_large', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
 }

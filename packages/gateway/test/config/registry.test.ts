@@ -31,6 +31,8 @@ describe('createRegistry', () => {
     const before = await (await openRooms(OPTIONS, store)).configs.requireByName('reader')
     const changed = { ...OPTIONS, configs: { reader: { mail: ['read_mail'], docs: '*' } } } as const
     const { configs, registry } = await openRooms(changed, store)
+    // Gateways that are running hear of it.
+    expect(await store.changes.after(0, 10)).toMatchObject([{ kind: 'config', subject: before.id }])
     expect(await configs.requireByName('reader')).toMatchObject({
       id: before.id,
       mappings: [

@@ -135,7 +135,7 @@ describe('jwks', () => {
   })
 })
 
-describe('verifySessionToken (T8)', () => {
+describe('verifySessionToken', () => {
   const signingKey = deriveSigningKeys(RING).get('k1')!.privateKey
   const seconds = Math.floor(NOW / 1_000)
   const goodHeader = { alg: 'EdDSA', kid: 'k1', typ: 'latchkey-session+jwt' }
@@ -153,6 +153,13 @@ describe('verifySessionToken (T8)', () => {
     new SignJWT(payload).setProtectedHeader({ ...goodHeader, ...header }).sign(key)
   const without = (claim: keyof typeof goodPayload) =>
     Object.fromEntries(Object.entries(goodPayload).filter(([name]) => name !== claim))
+
+  it('T72: takes a token of a replica whose clock is a minute ahead or behind', async () => {
+    for (const ahead of [60_000, -60_000]) {
+      const { token } = await keysAt(NOW + ahead).signSessionToken(CLAIMS, 3_600)
+      expect(await keys.verifySessionToken(token.reveal(), AUDIENCE)).toMatchObject({ configId: CLAIMS.configId })
+    }
+  })
 
   it('takes the token that the rest of the matrix spoils', async () => {
     expect(await keys.verifySessionToken(await sign({}, goodPayload), AUDIENCE)).toMatchObject({ configId: 'cfg_1' })
@@ -175,12 +182,12 @@ describe('verifySessionToken (T8)', () => {
     ['tools that are not a list', { tools: '*' }],
     ['accounts that are not a list', { ca_ids: 'ca_1' }],
     ['a config that is not a text', { mcp_cfg: { id: 'cfg_1' } }],
-  ])('refuses %s', async (_, change) => {
+  ])('T8: refuses %s', async (_, change) => {
     expect(await keys.verifySessionToken(await sign({}, { ...goodPayload, ...change }), AUDIENCE)).toBeUndefined()
   })
 
   it.each(['iss', 'aud', 'sub', 'mcp_cfg', 'ca_ids', 'iat', 'exp', 'jti'] as const)(
-    'refuses a token without %s',
+    'T8: refuses a token without %s',
     async (claim) => {
       expect(await keys.verifySessionToken(await sign({}, without(claim)), AUDIENCE)).toBeUndefined()
     },
@@ -194,17 +201,17 @@ describe('verifySessionToken (T8)', () => {
     ['the type of an access token', { typ: 'at+jwt' }],
     ['a plain type', { typ: 'JWT' }],
     ['no type', { typ: undefined }],
-  ])('refuses %s', async (_, change) => {
+  ])('T8: refuses %s', async (_, change) => {
     expect(await keys.verifySessionToken(await sign(change, goodPayload), AUDIENCE)).toBeUndefined()
   })
 
-  it('refuses a critical header that it does not know', async () => {
+  it('T8: refuses a critical header that it does not know', async () => {
     const header = { ...goodHeader, crit: ['exp'], exp: seconds + 60 }
     const token = await new SignJWT(goodPayload).setProtectedHeader(header).sign(signingKey, { crit: { exp: true } })
     expect(await keys.verifySessionToken(token, AUDIENCE)).toBeUndefined()
   })
 
-  it("ignores keys that the token brings along: another's signature stays another's", async () => {
+  it("T8: ignores keys that the token brings along: another's signature stays another's", async () => {
     const other = generateKeyPairSync('ed25519')
     const jwk = other.publicKey.export({ format: 'jwk' })
     for (const header of [{ jwk }, { jku: 'https://evil.example/keys' }, { x5u: 'https://evil.example/cert' }]) {
@@ -212,14 +219,14 @@ describe('verifySessionToken (T8)', () => {
     }
   })
 
-  it('refuses unsigned tokens', async () => {
+  it('T8: refuses unsigned tokens', async () => {
     for (const alg of ['none', 'None', 'NONE', '']) {
       const token = `${encode({ ...goodHeader, alg })}.${encode(goodPayload)}.`
       expect(await keys.verifySessionToken(token, AUDIENCE)).toBeUndefined()
     }
   })
 
-  it('refuses an HMAC with the public key as its secret', async () => {
+  it('T8: refuses an HMAC with the public key as its secret', async () => {
     const [jwk] = keys.jwks().keys
     const spki = deriveSigningKeys(RING).get('k1')!.publicKey.export({ format: 'pem', type: 'spki' })
     for (const secret of [spki, String(jwk?.x), Buffer.from(String(jwk?.x), 'base64url')]) {
@@ -229,14 +236,14 @@ describe('verifySessionToken (T8)', () => {
     }
   })
 
-  it('refuses another algorithm under a key id of ours', async () => {
+  it('T8: refuses another algorithm under a key id of ours', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 })
     expect(
       await keys.verifySessionToken(await sign({ alg: 'RS256' }, goodPayload, privateKey), AUDIENCE),
     ).toBeUndefined()
   })
 
-  it('refuses a changed payload and a cut signature', async () => {
+  it('T8: refuses a changed payload and a cut signature', async () => {
     const [header, , signature] = (await sign({}, goodPayload)).split('.')
     const changed = encode({ ...goodPayload, sub: 'user_456' })
     expect(await keys.verifySessionToken(`${header}.${changed}.${signature}`, AUDIENCE)).toBeUndefined()
@@ -247,7 +254,7 @@ describe('verifySessionToken (T8)', () => {
     expect(await keys.verifySessionToken(value, AUDIENCE)).toBeUndefined()
   })
 
-  it('expires by the clock that it is given', async () => {
+  it('T8: expires by the clock that it is given', async () => {
     const { token } = await keys.signSessionToken(CLAIMS, 60)
     expect(await keysAt(NOW + 59_000).verifySessionToken(token.reveal(), AUDIENCE)).toBeDefined()
     expect(await keysAt(NOW + 60_000).verifySessionToken(token.reveal(), AUDIENCE)).toBeUndefined()
@@ -269,7 +276,7 @@ describe('verifyAccessToken', () => {
     expect(decodeProtectedHeader(access.token.reveal()).typ).toBe('at+jwt')
   })
 
-  it('takes no token that is for somebody else too (T8)', async () => {
+  it('T8: takes no token that is for somebody else too', async () => {
     const signingKey = deriveSigningKeys(RING).get('k1')
     const audience = `${PUBLIC_URL.origin}/api`
     const sign = (aud: string | string[]) =>

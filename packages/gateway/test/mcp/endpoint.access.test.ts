@@ -40,7 +40,7 @@ describe('createMcpEndpoint', () => {
     return world.post(url, request.body.replace(/"id":\d+/, '"id":1'), { ...request.headers, ...headers })
   }
 
-  it('gives the same bytes for every URL that does not work', async () => {
+  it('T4: gives the same bytes for every URL that does not work', async () => {
     const good = world.url('ada')
     const rotated = world.url('rotated')
     world.rotateUrl('rotated')
@@ -65,7 +65,7 @@ describe('createMcpEndpoint', () => {
     expect((await list(good)).status).toBe(200)
   })
 
-  it('gives the same bytes for every token that does not work, whether the config exists or not', async () => {
+  it('T4: gives the same bytes for every token that does not work, whether the config exists or not', async () => {
     const token = await world.token('ada')
     const expired = await world.token('ada')
     const revoked = await world.token('revoked')
