@@ -53,7 +53,7 @@ export const webhookSecretSchema = z.object({
   previous_secret_expires_at: z.string(),
 })
 
-export const webhookAttemptSchema = z.object({
+const webhookAttemptSchema = z.object({
   at: z.string(),
   duration_ms: z.number(),
   /** Absent where no answer came. */

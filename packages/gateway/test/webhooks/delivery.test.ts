@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
+import { fileURLToPath } from 'node:url'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, it } from 'vitest'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
@@ -6,7 +9,7 @@ import { answerStatus, isSignedWith, startReceiver, type Received } from './rece
 import { DAY, HOUR, MINUTE, openWorld, SECOND, START, temporaryDatabase, type World } from './world.ts'
 
 const NOTHING: Pick<Received, 'body' | 'headers'> = { body: '', headers: {} }
-const SOON = { interval: 1 }
+const SOON = { interval: 1, timeout: 10_000 }
 const reading = (world: World, id: string, eventId: string) => async () => await world.delivery(id, eventId)
 
 const flat = (headers: IncomingHttpHeaders) =>
@@ -153,7 +156,7 @@ describe('createWebhookRoom', () => {
     await using world = await openWorld()
     const { endpoint } = await world.create({ url: receiver.url })
     const eventId = await world.happen()
-    await expect.poll(async () => (await world.require(endpoint.id)).disabledReason).toBe('gone')
+    await expect.poll(async () => (await world.require(endpoint.id)).disabledReason, SOON).toBe('gone')
     await expect.poll(reading(world, endpoint.id, eventId), SOON).toMatchObject({ status: 'failed', attempts: 1 })
     const later = await world.happen()
     expect(await world.delivery(endpoint.id, later)).toBeUndefined()
@@ -167,9 +170,9 @@ describe('createWebhookRoom', () => {
     const { endpoint } = await world.create({ url: receiver.url })
     const first = await world.happen()
     await expect.poll(reading(world, endpoint.id, first), SOON).toMatchObject({ attempts: 1 })
-    await expect.poll(async () => (await world.require(endpoint.id)).failingSince).toEqual(new Date(START))
+    await expect.poll(async () => (await world.require(endpoint.id)).failingSince, SOON).toEqual(new Date(START))
     world.advance(5 * DAY)
-    await expect.poll(async () => (await world.require(endpoint.id)).disabledReason).toBe('failing')
+    await expect.poll(async () => (await world.require(endpoint.id)).disabledReason, SOON).toBe('failing')
     await expect.poll(reading(world, endpoint.id, first), SOON).toMatchObject({ status: 'pending', attempts: 2 })
     receiver.answerWith(answerStatus(200))
     world.advance(DAY)
@@ -185,11 +188,11 @@ describe('createWebhookRoom', () => {
     await using world = await openWorld()
     const { endpoint } = await world.create({ url: receiver.url })
     const eventId = await world.happen()
-    await expect.poll(async () => (await world.require(endpoint.id)).failingSince).toEqual(new Date(START))
+    await expect.poll(async () => (await world.require(endpoint.id)).failingSince, SOON).toEqual(new Date(START))
     receiver.answerWith(answerStatus(200))
     world.advance(5 * SECOND)
     await expect.poll(reading(world, endpoint.id, eventId), SOON).toMatchObject({ status: 'delivered' })
-    await expect.poll(async () => (await world.require(endpoint.id)).failingSince).toBeUndefined()
+    await expect.poll(async () => (await world.require(endpoint.id)).failingSince, SOON).toBeUndefined()
   })
 
   it('does not let a slow endpoint delay another, and sends an endpoint only so many requests at once', async () => {
@@ -311,4 +314,41 @@ describe('createWebhookRoom', () => {
     await world.close()
     await after.close()
   })
+
+  it('loses nothing that was committed when the process is killed again and again', async () => {
+    await using folder = await temporaryDatabase()
+    await using receiver = await startReceiver()
+    const store = await openSqliteStore(folder.path)
+    const before = await openWorld({ store })
+    const { endpoint } = await before.create({ url: receiver.url })
+    await before.close()
+    const committed: string[] = []
+    for (let kill = 0; kill < 3; kill++) committed.push(...(await killedAfter(folder.path, 25)))
+    await using world = await openWorld({ store })
+    world.advance(MINUTE)
+    for (const id of committed) {
+      await expect.poll(reading(world, endpoint.id, id), SOON).toMatchObject({ status: 'delivered' })
+    }
+    const received = new Set(receiver.received.map(({ id }) => id))
+    expect(committed.filter((id) => !received.has(id))).toEqual([])
+    expect(committed.length).toBeGreaterThanOrEqual(75)
+    await store.close()
+  })
 })
+
+/** Gives what a process says that it has committed, before it is killed with so many lines said. */
+async function killedAfter(path: string, lines: number): Promise<string[]> {
+  const script = fileURLToPath(new URL('./happenForever.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--conditions=@latchkey/source', script, path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = once(child, 'exit')
+  let said = ''
+  for await (const chunk of child.stdout) {
+    said += String(chunk)
+    if (said.split('\n').length > lines) child.kill('SIGKILL')
+  }
+  await exited
+  // The last line may be cut.
+  return said.split('\n').slice(0, -1)
+}

@@ -40,7 +40,7 @@ describe('createGateway', () => {
     await post('/api/v1/connected_accounts:delete', { connector: 'mail', identifier: 'u' })
     await Promise.all([configured.count(1), ofTheApi.count(1)])
 
-    const { body = '', headers } = configured.received[0] ?? {}
+    const { body, headers } = configured.received[0] ?? { body: '' }
     const names = ['webhook-id', 'webhook-timestamp', 'webhook-signature']
     const signed = Object.fromEntries(names.map((name) => [name, String(headers?.[name])]))
     expect(new Webhook(SECRET).verify(body, signed)).toMatchObject({
@@ -51,7 +51,7 @@ describe('createGateway', () => {
       sequence: 1,
       data: { identifier: 'u', connection_name: 'mail', status: 'DISCONNECTED', old_status: 'PENDING_AUTH' },
     })
-    await expect.poll(() => lines.find(({ reason }) => reason === 'gone')).toBeDefined()
+    await expect.poll(() => lines.find(({ reason }) => reason === 'gone'), { timeout: 10_000 }).toBeDefined()
     const [, secret = ''] = /"secret":"whsec_([^"]+)"/.exec(created) ?? []
     expect(secret).not.toBe('')
     for (const canary of [secret, SECRET.slice(6), 'canary-query']) expect(JSON.stringify(lines)).not.toContain(canary)

@@ -6,8 +6,10 @@ import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import { answerStatus, isSignedWith, startReceiver } from './receiver.ts'
 import { DAY, HOUR, openWorld, SECOND, START, temporaryDatabase, type World } from './world.ts'
 
+const SOON = { interval: 1, timeout: 10_000 }
+
 const delivered = async (world: World, id: string, eventId: string) =>
-  await expect.poll(async () => (await world.delivery(id, eventId))?.status, { interval: 1 }).toBe('delivered')
+  await expect.poll(async () => (await world.delivery(id, eventId))?.status, SOON).toBe('delivered')
 
 describe('createWebhooks', () => {
   it('shows a secret of 256 random bits once, and keeps it sealed', async () => {
@@ -82,7 +84,7 @@ describe('createWebhooks', () => {
     await using world = await openWorld()
     const { endpoint } = await world.create({ url: receiver.url })
     const pending = await world.happen()
-    await expect.poll(async () => (await world.delivery(endpoint.id, pending))?.attempts).toBe(1)
+    await expect.poll(async () => (await world.delivery(endpoint.id, pending))?.attempts, SOON).toBe(1)
     await world.update(endpoint.id, { enabled: false })
     const missed = await world.happen()
     receiver.answerWith(answerStatus(200))
