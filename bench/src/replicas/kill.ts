@@ -2,7 +2,8 @@ import { type Replica, type Replicas, startReplicas } from '@latchkey/test/fixtu
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Benchmark } from '../benchmark.ts'
 
-const KILLS = 200
+/** Fewer for a first look on a slow machine; the figures say how many there were. */
+const KILLS = Number(process.env['BENCH_KILLS'] ?? 200)
 const USERS = 40
 const CALLERS = 8
 const GRACE_MS = 10_000
