@@ -13,15 +13,19 @@ export interface Principal {
   readonly accountIds: ReadonlySet<string> | undefined
   /** Nothing is made for a user who was revoked since. */
   readonly asOf: AsOf
+  /** How many changes had been told when this was found out. */
+  readonly since: number
   /** Looks once more whether this is still so. */
   readonly again: () => Promise<Authentication>
 }
 
-type Found = Omit<Principal, 'again'>
+type Found = Omit<Principal, 'again' | 'since'>
 
 export type Authentication = Principal | 'unknown_url' | 'invalid_token'
 
 export interface AuthenticateDeps {
+  /** How many changes have been told so far. */
+  readonly changeCount: () => number
   readonly keys: Keys
   readonly sessionTokens: SessionTokens
   readonly instances: Instances
@@ -38,8 +42,11 @@ export async function authenticate(
   endpoint: string,
   authorization: string | null,
 ): Promise<Authentication> {
+  const since = deps.changeCount()
   const found = await find(deps, endpoint, authorization)
-  return typeof found === 'string' ? found : { ...found, again: () => authenticate(deps, endpoint, authorization) }
+  return typeof found === 'string'
+    ? found
+    : { ...found, since, again: () => authenticate(deps, endpoint, authorization) }
 }
 
 async function find(deps: AuthenticateDeps, endpoint: string, authorization: string | null) {

@@ -116,7 +116,14 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
   const states = createRequestStates({ vault, clock })
   const asked = createAskedRequests(vault)
   const logLevels = new LRUCache<string, string>({ max: MAX_LOG_LEVELS })
-  const authenticateDeps = { keys, instances, configs, revocations, sessionTokens: createSessionTokens(keys, clock) }
+  const authenticateDeps = {
+    changeCount: () => standing.changeCount(),
+    keys,
+    instances,
+    configs,
+    revocations,
+    sessionTokens: createSessionTokens(keys, clock),
+  }
 
   /** Each user by itself, and each of a user's credentials, so that one agent that runs wild stops nobody else's. */
   async function overLimit({ userIdentifier, instanceId, config }: Principal): Promise<number | undefined> {

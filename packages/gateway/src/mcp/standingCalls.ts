@@ -15,6 +15,8 @@ export interface StandingCall {
 
 export interface StandingCalls {
   add(call: StandingCall): () => void
+  /** How many changes have been told so far. */
+  changeCount(): number
   close(): void
 }
 
@@ -28,6 +30,7 @@ export function createStandingCalls(deps: {
   readonly changes: Pick<Changes, 'subscribe'>
 }): StandingCalls {
   const calls = new Set<StandingCall>()
+  let changeCount = 0
 
   function onEvent({ accountId, status }: AccountEvent): void {
     if (status !== 'DISCONNECTED') return
@@ -35,6 +38,7 @@ export function createStandingCalls(deps: {
   }
 
   function onChange(change: Change): void {
+    changeCount += 1
     for (const call of calls) if (isAbout(change, call.principal)) void lookAgain(call)
   }
 
@@ -50,8 +54,11 @@ export function createStandingCalls(deps: {
   return {
     add(call) {
       calls.add(call)
+      // What was told while the caller was let in has not been looked at for this call.
+      if (call.principal.since !== changeCount) void lookAgain(call)
       return () => void calls.delete(call)
     },
+    changeCount: () => changeCount,
     close: () => unsubscribers.forEach((unsubscribe) => unsubscribe()),
   }
 }

@@ -56,6 +56,35 @@ describe('T67: what is under way', () => {
     await gone
   })
 
+  it('is told the same when the URL is rotated while the request is still coming in', async () => {
+    const { upstream } = await startEndless('nothing')
+    await using _ = upstream
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const { body, headers } = modernRequest('tools/call', { name: 'echo', arguments: {} })
+    const url = world.url('ada')
+    const half = Math.floor(body.length / 2)
+    let wasAsked = false
+    const slow = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          if (!wasAsked) {
+            wasAsked = true
+            return controller.enqueue(new TextEncoder().encode(body.slice(0, half)))
+          }
+          // The answer to another request says that this one has come in so far.
+          await (await world.post(world.url('berta'), modernRequest('tools/list').body, headers)).text()
+          world.rotateUrl('ada')
+          controller.enqueue(new TextEncoder().encode(body.slice(half)))
+          controller.close()
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    const init = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers }
+    const response = await fetch(url, { method: 'POST', headers: init, body: slow, duplex: 'half' } as RequestInit)
+    expect(response.status).toBe(404)
+  })
+
   it('ends for a session token too when the user is revoked', async () => {
     const { upstream, gone } = await startEndless('a stream')
     await using _ = upstream
