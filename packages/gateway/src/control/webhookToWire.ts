@@ -1,5 +1,5 @@
 import type { WireWebhook, WireWebhookDelivery } from '@latchkey/core/wire'
-import type { WebhookDelivery, WebhookEndpoint } from '../domain.ts'
+import type { WebhookAttempt, WebhookDelivery, WebhookEndpoint } from '../domain.ts'
 
 /** A webhook as the API spells it. Its secret is not in it. */
 export function webhookToWire(endpoint: WebhookEndpoint): WireWebhook {
@@ -30,11 +30,15 @@ export function deliveryToWire(delivery: WebhookDelivery): WireWebhookDelivery {
     ...(responseStatus !== undefined && { response_status: responseStatus }),
     ...(nextAttemptAt !== undefined && { next_attempt_at: nextAttemptAt.toISOString() }),
     created_at: delivery.createdAt.toISOString(),
-    attempt_log: attemptLog.map((attempt) => ({
-      at: new Date(attempt.at).toISOString(),
-      duration_ms: attempt.durationMs,
-      ...(attempt.responseStatus !== undefined && { response_status: attempt.responseStatus }),
-      ...(attempt.error !== undefined && { error: attempt.error }),
-    })),
+    attempt_log: attemptLog.map(attemptToWire),
+  }
+}
+
+function attemptToWire({ at, durationMs, responseStatus, error }: WebhookAttempt) {
+  return {
+    at: new Date(at).toISOString(),
+    duration_ms: durationMs,
+    ...(responseStatus !== undefined && { response_status: responseStatus }),
+    ...(error !== undefined && { error }),
   }
 }
