@@ -4,6 +4,8 @@ import { type Replica, type Replicas, startReplicas } from './fixtures/replicas/
 
 const HOUR = 3_600_000
 const GRACE_MS = 10_000
+/** The benchmark `revocation` measures it; here the machine may be busy with other tests. */
+const SOON_MS = 2_000
 
 describe('three gateway processes on one Postgres', () => {
   let replicas: Replicas
@@ -73,15 +75,15 @@ describe('three gateway processes on one Postgres', () => {
     const { url } = await replicas.connect('cleo')
     const others = await Promise.all(Array.from({ length: 40 }, (_, index) => replicas.connect(`slow-${index}`)))
     await replicas.advance(2 * HOUR)
-    replicas.provider.latencyMs = 3_000
+    replicas.provider.latencyMs = 4_000
     const before = counts.refreshes
     const slow = others.map(async (one, index) => await [first, second, third][index % 3]!.call(one.url))
-    const results = callAll(url, 30)
+    let isRenewed = false
+    const results = callAll(url, 30).finally(() => (isRenewed = true))
     // Far more refreshes are under way than a process has connections to the database.
     await expect.poll(() => counts.refreshes - before, POLL).toBe(41)
-    const from = performance.now()
     await Promise.all([first, second, third].map(async (one) => await replicas.ensure(one, 'dora')))
-    expect(performance.now() - from).toBeLessThan(1_000)
+    expect(isRenewed).toBe(false)
     expect((await results).filter(({ isDone }) => !isDone)).toEqual([])
     expect((await Promise.all(slow)).filter(({ isDone }) => !isDone)).toEqual([])
     expect(counts.refreshes - before).toBe(41)
@@ -149,7 +151,7 @@ describe('three gateway processes on one Postgres', () => {
     const link = await replicas.linkOf(first, id)
     await replicas.consent(link)
     const at = performance.now()
-    expect((await hal.says('ACTIVE')) - at).toBeLessThan(500)
+    expect((await hal.says('ACTIVE')) - at).toBeLessThan(SOON_MS)
     await replicas.connect('ida')
     await ida.says('ACTIVE')
     expect(ida.text()).not.toContain('hal')
@@ -160,7 +162,7 @@ describe('three gateway processes on one Postgres', () => {
     const { id, url } = await replicas.connect('jo')
     expect((await callAll(url, 3)).filter(({ isDone }) => !isDone)).toEqual([])
     await first.api('POST', `/api/v1/mcp/instances/${id}:rotate_url`, {})
-    expect(await timeToDenial(url, [second, third])).toBeLessThan(1_000)
+    expect(await timeToDenial(url, [second, third])).toBeLessThan(SOON_MS)
   })
 
   it('T67: deny a revoked user in all processes within seconds when notifications are lost', async () => {
@@ -191,6 +193,6 @@ describe('three gateway processes on one Postgres', () => {
     expect((await callAll(url, 30)).filter(({ isDone }) => !isDone)).toEqual([])
     expect(counts.refreshes - before).toBe(1)
     await first.api('POST', `/api/v1/mcp/instances/${id}:rotate_url`, {})
-    expect(await timeToDenial(url, [second, third])).toBeLessThan(1_000)
+    expect(await timeToDenial(url, [second, third])).toBeLessThan(SOON_MS)
   })
 })
