@@ -13,7 +13,7 @@ import type { ConnectionState } from './readiness/connectionState.ts'
  * - `invalid_user_identifier`: not a string of 1–255 characters without control characters.
  * - `unauthorized`: the control plane refused the client credentials.
  * - `unavailable`: the control plane or the endpoint could not be reached, or answered with a 429 or a 5xx. A tool call
- *   may have been carried out, and the message then says so: check before you call again.
+ *   may have been carried out, and the message then says so: check before you call again. After a 429 it surely was not.
  * - `invalid_response`: what answered does not speak the protocol.
  * - `not_ready`: the connections are ACTIVE but the endpoint did not serve tools within the deadline.
  * - `unknown_tool`: the endpoint does not have this tool, or this user may not use it.

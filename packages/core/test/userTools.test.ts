@@ -274,6 +274,16 @@ describe('UserTool.call', () => {
     expect(error.message).not.toContain('carried out')
   })
 
+  it('says that it was not carried out when the endpoint answers that it is one too many', async () => {
+    const { plane, latchkey } = await connected()
+    const tools = await latchkey.userTools('u1')
+    plane.inject(MCP, () => new Response('slow down', { status: 429, headers: { 'retry-after': '7' } }))
+    const error = await failureOf(tool(tools, 'whoami').call({}))
+    expect(error).toMatchObject({ code: 'unavailable', message: expect.stringContaining('429') })
+    expect(error.message).not.toContain('may have been carried out')
+    expect(plane.count(MCP)).toBe(2)
+  })
+
   it.each([
     ['500', () => new Response('boom', { status: 500 }), 'unavailable'],
     ['503', () => new Response('boom', { status: 503, headers: { 'retry-after': '0' } }), 'unavailable'],

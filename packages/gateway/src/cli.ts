@@ -17,6 +17,9 @@ program
   .option('-c, --config <file>', 'the configuration: JSON, or a TypeScript module', 'latchkey.config.json')
   .option('--host <address>', 'the address to listen on', '127.0.0.1')
   .option('-p, --port <number>', 'the port to listen on (default: that of publicUrl on a loopback address, else 8787)')
+  .option('--metrics-port <number>', 'serve Prometheus metrics at /metrics there (default: nowhere)')
+  .option('--metrics-host <address>', 'the address to serve metrics on', '127.0.0.1')
+  .option('--drain-seconds <number>', 'serve on for so long after SIGTERM (default: 5; 0 on a loopback address)')
   .action(serve)
 
 try {

@@ -36,11 +36,14 @@ import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { createUnknownTools } from './mcp/unknownTools.ts'
 import { createOAuth } from './oauth/oauth.ts'
 import { GatewayError } from './errors.ts'
-import type { Keys, Vault } from './services.ts'
+import type { Keys, Telemetry, Vault } from './services.ts'
 import { openStore, type DatabaseLocation } from './store/openStore.ts'
 import type { Store } from './store/store.ts'
 import { createWebhookRoom } from './webhooks/webhookRoom.ts'
 import { createVerifyApiKey } from './upstream/verifyApiKey.ts'
+import { measuredFetch, measuredLimits, measuredOAuth, measuredPublish } from './telemetry/measured.ts'
+import { openTelemetry } from './telemetry/openTelemetry.ts'
+import { createTelemetry } from './telemetry/telemetry.ts'
 import { openVault } from './vault/openVault.ts'
 import { startUpkeep } from './vault/upkeep.ts'
 import { version } from './version.ts'
@@ -72,6 +75,11 @@ export interface Gateway extends AsyncDisposable {
    * served until `close`.
    */
   drain(): void
+  /**
+   * All metrics in the text format of Prometheus, for an address that only your own network reaches: they are no secret,
+   * but nobody else's business. There only where the option `telemetry.prometheus` is true.
+   */
+  readonly metrics: (() => Promise<string>) | undefined
   /** Ends open event streams, lets requests be answered that have begun, then closes sockets and the store. Idempotent. */
   close(): Promise<void>
 }
@@ -128,7 +136,8 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     alarm: (place) =>
       log({ time: new Date(clock()).toISOString(), level: 'error', message: 'unreadable value', ...place }),
   })
-  const operations = createOperations(options, store)
+  const { telemetry, metrics } = await startTelemetry(options, closers)
+  const operations = createOperations(options, store, telemetry)
   const { audit, limits } = operations
   const { ringKeys } = store
   closers.add(startUpkeep({ ringKeys, reencryption, reload, keys: rings.encryption, clock, log, audit }))
@@ -139,9 +148,15 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const registry = await createRegistry({ ...options, store })
   const events = createEventLog(store, { log })
   const changes = createChanges({ log })
+  if (telemetry !== undefined) events.subscribe(({ occurredAt }) => telemetry.eventTold(clock() - occurredAt.getTime()))
   const feed = await startFeed({ store, publish: events.publish, announce: changes.announce, log })
   closers.add(async () => await feed.close())
-  const commit = createCommit({ store, publish: feed.publish, announce: feed.announce, audit })
+  const commit = createCommit({
+    store,
+    publish: telemetry === undefined ? feed.publish : measuredPublish(feed.publish, { registry, telemetry }),
+    announce: feed.announce,
+    audit,
+  })
   const verifyUrl = options.userVerification?.url
   const finishRevocations = async (userIdentifier: string) => await upstreamRevocations.finish(userIdentifier)
   const accounts = auditedAccounts(
@@ -151,9 +166,11 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const instances = auditedInstances(createInstances({ store, commit, keys, publicUrl, clock }), audit)
   const configs = createConfigs({ store, commit, publicUrl, clock })
 
-  const fetch = createGuardedFetch({ allowLoopback: isLoopback })
-  closers.add(async () => await fetch.close())
-  const oauth = createOAuth({ fetch, registrations: store.registrations, vault, publicUrl, clock })
+  const guardedFetch = createGuardedFetch({ allowLoopback: isLoopback })
+  closers.add(async () => await guardedFetch.close())
+  const fetch = telemetry === undefined ? guardedFetch : measuredFetch(guardedFetch, telemetry)
+  const plainOAuth = createOAuth({ fetch, registrations: store.registrations, vault, publicUrl, clock })
+  const oauth = telemetry === undefined ? plainOAuth : measuredOAuth(plainOAuth, telemetry)
   const upstreamRevocations = createUpstreamRevocations({ store, vault, registry, oauth, clock, log })
   closers.add(every(REVOKE_LEFT_EVERY_MS, async () => await upstreamRevocations.sweep()))
   void upstreamRevocations.sweep().catch(() => {})
@@ -242,6 +259,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     mcp,
     isHealthy: async () => await canRead(store),
     ...operations,
+    telemetry,
     readiness: operations.readiness({ keys: async () => await canSign(keys, vault) }),
     log,
     clock,
@@ -259,17 +277,31 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     return await answer.finally(() => answering.delete(answer))
   }
   const { drain } = operations
-  return { fetch: fetchHere, drain, close: closers.closeAll, [Symbol.asyncDispose]: closers.closeAll }
+  return { fetch: fetchHere, drain, metrics, close: closers.closeAll, [Symbol.asyncDispose]: closers.closeAll }
+}
+
+/** Traces and metrics where they are asked for; else nothing, which costs nothing. */
+async function startTelemetry({ telemetry: settings }: ParsedOptions, closers: Closers) {
+  const opened = await openTelemetry({ settings, version })
+  if (opened === undefined) return {}
+  const telemetry = createTelemetry({ ...settings, ...opened, version })
+  // The last that is closed but the store: what closes before it may still tell something.
+  closers.add(async () => {
+    telemetry.close()
+    await opened.close()
+  })
+  return { telemetry, metrics: opened.metrics }
 }
 
 /** What stands around all rooms: limits, the audit log, and whether requests should come here. */
-function createOperations(options: ParsedOptions, store: Store) {
+function createOperations(options: ParsedOptions, store: Store, telemetry: Telemetry | undefined) {
   const { publicUrl, clock, log, rateLimits } = options
   let draining = false
   const isDraining = () => draining
   const audit = createAudit({ store: store.audit, clock, log })
   const denials = createDenials({ audit })
-  const limits = createRateLimits(rateLimits)
+  const plainLimits = createRateLimits(rateLimits)
+  const limits = telemetry === undefined ? plainLimits : measuredLimits(plainLimits, telemetry)
   const page = createRefusalPage(publicUrl)
   return {
     audit,

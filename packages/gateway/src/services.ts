@@ -383,6 +383,51 @@ export interface Audit {
   record(entry: AuditEntry): Promise<void>
 }
 
+/** `telemetry/telemetry.ts`: traces and metrics. Not there at all where nobody asked for them. */
+export interface Telemetry {
+  /** Around a request that came in; `work` says what became of it. */
+  request(received: ReceivedRequest, work: () => Promise<RequestResult>): Promise<void>
+  /** Around a request that goes out. `work` is given the `traceparent` to send along, where one is to be sent. */
+  sent<T extends { readonly status: number }>(
+    request: SentRequest,
+    work: (traceparent: string | undefined) => Promise<T>,
+  ): Promise<T>
+  /** Around a refresh of a grant. */
+  refreshed<T>(connectionName: string, work: () => Promise<T>): Promise<T>
+  statusChanged(connectionName: string, status: AccountStatus): void
+  /** A status change was told in this process, so long after it happened. */
+  eventTold(lagMs: number): void
+  limited(by: LimitedBy): void
+}
+
+export interface ReceivedRequest {
+  readonly method: string
+  readonly scheme: string
+  /** As the caller sent it. */
+  readonly traceparent: string | null
+}
+
+export interface RequestResult {
+  readonly status: number
+  /** The pattern, never the path. */
+  readonly route: string
+  /** Of a request to the MCP endpoint. None of it is made up by a caller. */
+  readonly mcp:
+    | {
+        readonly method: string
+        readonly connection: string | undefined
+        readonly outcome: string | undefined
+        readonly tool: string | undefined
+        readonly isError: boolean
+      }
+    | undefined
+}
+
+export interface SentRequest {
+  readonly method: string
+  readonly url: URL
+}
+
 /** What is counted: requests of a caller, or its failures. */
 export type LimitedBy = 'address' | 'failure' | 'client' | 'user' | 'credential'
 

@@ -6,7 +6,7 @@ import {
 } from '@modelcontextprotocol/client'
 import { LatchkeyError } from '../errors.ts'
 import type { ConnectionState } from '../readiness/connectionState.ts'
-import { translateMcpError, wasNeverSent } from '../session/translateMcpError.ts'
+import { httpStatus, translateMcpError, wasNeverSent } from '../session/translateMcpError.ts'
 import { authorizationLinks } from './authorizationLinks.ts'
 
 /** What a call needs of the one who keeps the user's state. */
@@ -54,7 +54,12 @@ async function translateCallError(context: ToolCallContext, error: unknown): Pro
   if (translated.code === 'unauthorized' || translated.code === 'authorization_required')
     return refusedForWhom(context, translated)
   const isUnknownOutcome = translated.code === 'unavailable' || translated.code === 'timeout'
-  return isUnknownOutcome && !wasNeverSent(error) ? mayBeDone(translated) : translated
+  return isUnknownOutcome && !wasNotCarriedOut(error) ? mayBeDone(translated) : translated
+}
+
+/** It never left, or was turned away at the door for being one too many (RFC 6585, section 4). */
+function wasNotCarriedOut(error: unknown): boolean {
+  return wasNeverSent(error) || httpStatus(error) === 429
 }
 
 /** Whoever reads it, a model above all, must not simply call again. */

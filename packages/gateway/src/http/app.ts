@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import { GatewayError } from '../errors.ts'
-import type { Clock, McpEndpoint } from '../services.ts'
+import type { Clock, McpEndpoint, Telemetry } from '../services.ts'
 import { currentRequest, inRequest } from '../requestScope.ts'
 import type { ClientAddress } from './clientAddress.ts'
 import { errorResponse } from './errorResponse.ts'
 import { createHostGuard } from './hostGuard.ts'
 import type { Readiness } from './readiness.ts'
+import { traceRequests } from './traceRequests.ts'
 import { createRequestLog, type LogRecord, type LogSink } from './requestLog.ts'
 
 export interface AppOptions {
@@ -21,6 +22,8 @@ export interface AppOptions {
   /** Limits, and the audit log. */
   readonly gate: MiddlewareHandler
   readonly clientAddress: ClientAddress
+  /** Default: nothing is traced or measured. */
+  readonly telemetry?: Telemetry | undefined
   readonly log: LogSink
   readonly clock: Clock
 }
@@ -42,6 +45,10 @@ export function createApp(options: AppOptions): Hono {
   const { publicUrl, control, connect, mcp, isHealthy, readiness, gate, clientAddress, log, clock } = options
   const app = new Hono()
   app.use(scopeRequests(clientAddress))
+  if (options.telemetry !== undefined) {
+    const fieldsOf = (context: Context) => requestLogOf(context).fields
+    app.use(traceRequests(options.telemetry, { scheme: publicUrl.protocol.slice(0, -1), fieldsOf }))
+  }
   app.use(logRequests(log, clock))
   if (publicUrl.protocol === 'https:') app.use(strictTransport)
   app.use(gate)

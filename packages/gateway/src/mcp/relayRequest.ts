@@ -56,6 +56,7 @@ export async function relayRequest(deps: RelayRequestDeps, exchange: Exchange): 
   const found = await findRoute({ upstreams: deps.upstreams, principal, connections }, call)
   if ('refusal' in found) return refuse(exchange, found.refusal)
   exchange.log.set('connection', found.from.connection.name)
+  if (isKnownTool(deps.upstreams, exchange.call, found)) exchange.log.set('tool', found.nameHeader)
   const state = openState(deps, exchange)
   if (state === 'invalid') return refuse(exchange, INVALID_STATE)
   const route = { ...found, edits: [...found.edits, ...state] }
@@ -68,6 +69,15 @@ export async function relayRequest(deps: RelayRequestDeps, exchange: Exchange): 
     if (!(error instanceof GatewayError)) throw error
     return error.code === 'consent_required' ? askForConsent(deps, exchange, route) : failed(exchange, route, error)
   }
+}
+
+/** Whether the name is one that the config or the upstream has: what a caller makes up gets into no log. */
+function isKnownTool(upstreams: Upstreams, { method }: InboundRequest, { from, nameHeader }: Route): boolean {
+  if (method !== 'tools/call' || nameHeader === undefined) return false
+  return (
+    (from.tools?.includes(nameHeader) ?? false) ||
+    (upstreams.known(from, 'tools')?.some(({ name }) => name === nameHeader) ?? false)
+  )
 }
 
 const INVALID_STATE: RpcError = {
