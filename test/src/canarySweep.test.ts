@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest'
 import {
   consentAs,
   createHttpBrowser,
+  freePort,
+  listen,
   type PostgresServer,
   secretsIn,
   startAuthorizationServer,
@@ -17,6 +19,7 @@ import {
 } from './fixtures/index.ts'
 
 const CLIENT_SECRET = 'canary-client-secret-4f1c9a'
+const WEBHOOK_SECRET = `whsec_${Buffer.from('canary-webhook-secret-0a4d7e1b').toString('base64')}`
 const WRONG_KEY = 'canary-wrong-api-key-77d2e0'
 const WRONG_SECRET = 'canary-wrong-client-secret-b81f'
 
@@ -34,6 +37,8 @@ describe.each(['sqlite', 'postgres'] as const)('latchkey serve on %s', (store) =
     const calendar = stack.use(await startCalendarServer(authorizationServer))
     const directory = stack.use(await startDirectoryServer())
     let providerSecret = ''
+    const collector = stack.use(await startCollector())
+    const metricsPort = await freePort()
     const gateway = stack.use(
       await startServe(
         async (publicUrl) => {
@@ -49,9 +54,15 @@ describe.each(['sqlite', 'postgres'] as const)('latchkey serve on %s', (store) =
               directory: { mcpServerUrl: directory.url, auth: { type: 'api_key', header: directory.header } },
             },
             configs: { agent: { mail: '*', calendar: '*', directory: '*' } },
+            webhooks: [{ url: `${collector.origin}/hook`, secret: WEBHOOK_SECRET }],
+            telemetry: { propagateTraceContext: true },
           }
         },
-        { folder, env: { LATCHKEY_CLIENT_SECRET: CLIENT_SECRET } },
+        {
+          folder,
+          env: { LATCHKEY_CLIENT_SECRET: CLIENT_SECRET, OTEL_EXPORTER_OTLP_ENDPOINT: collector.origin },
+          args: ['--metrics-port', String(metricsPort)],
+        },
       ),
     )
     const { url } = gateway
@@ -129,6 +140,7 @@ describe.each(['sqlite', 'postgres'] as const)('latchkey serve on %s', (store) =
     const ringKeys = rings.map((ring) => ring.slice(ring.indexOf(':') + 1))
     const secrets = {
       CLIENT_SECRET,
+      WEBHOOK_SECRET,
       WRONG_KEY,
       WRONG_SECRET,
       providerSecret,
@@ -143,6 +155,7 @@ describe.each(['sqlite', 'postgres'] as const)('latchkey serve on %s', (store) =
       ...named('key', ringKeys),
       ...named('database', kept === undefined ? [] : [new URL(kept.database).password]),
     }
+    const inMetrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
     const inOutput = gateway.stdout() + gateway.stderr()
     const inFiles = await contentOf()
     expect(await gateway.stop()).toBe(0)
@@ -153,11 +166,21 @@ describe.each(['sqlite', 'postgres'] as const)('latchkey serve on %s', (store) =
       expect(Object.keys(secrets)).toContain(`${kind} 1`)
     }
     expect(secretsIn(inOutput, { route: '/connect/:token' })).toEqual(['route'])
+    expect(secretsIn(inOutput, { audit: 'session_token.issued' })).toEqual(['audit'])
+    expect(secretsIn(inFiles, { audit: 'session_token.issued' })).toEqual(['audit'])
+    expect(secretsIn(inMetrics, { route: '/connect/:token', user: 'alice' })).toEqual(['route'])
+    expect(secretsIn(collector.received(), { span: 'tools/call whoami', metric: 'latchkey.refreshes' })).toEqual([
+      'span',
+      'metric',
+    ])
+    expect(secretsIn(collector.received('/hook'), { event: 'connected_account.status_updated' })).toEqual(['event'])
     for (const files of [inFiles, afterwards]) expect(secretsIn(files, { user: 'alice' })).toEqual(['user'])
     expect(errors.map(({ status }) => status)).toEqual([404, 405, 200, 404, 404, 404, 404, 403, 303, 401, 401, 404])
 
     const all = withBytes(secrets)
     expect(secretsIn(inOutput, all)).toEqual([])
+    expect(secretsIn(inMetrics, all)).toEqual([])
+    expect(secretsIn(collector.received(), all)).toEqual([])
     expect(secretsIn(inFiles, all)).toEqual([])
     expect(secretsIn(afterwards, all)).toEqual([])
     expect(secretsIn(errors.map(({ text }) => text).join('\n'), all)).toEqual([])
@@ -166,6 +189,22 @@ describe.each(['sqlite', 'postgres'] as const)('latchkey serve on %s', (store) =
     for (const [name, secret] of Object.entries(all)) expect(secretsIn(sample + secret, all)).toContain(name)
   })
 })
+
+/** Where traces, metrics and webhooks go: keeps all of it. */
+async function startCollector() {
+  const bodies: { path: string; text: string }[] = []
+  const { origin, close } = await listen(async (request) => {
+    const text = `${JSON.stringify([...request.headers])}${await request.text()}`
+    bodies.push({ path: new URL(request.url).pathname, text })
+    return Response.json({})
+  })
+  const received = (prefix = '/') =>
+    bodies
+      .filter(({ path }) => path.startsWith(prefix))
+      .map(({ text }) => text)
+      .join('\n')
+  return { origin, received, [Symbol.asyncDispose]: close }
+}
 
 /** An answer with all that anybody can read in it. */
 async function answerTo(url: string, init: RequestInit = {}): Promise<{ status: number; text: string }> {

@@ -142,7 +142,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const { ringKeys } = store
   closers.add(startUpkeep({ ringKeys, reencryption, reload, keys: rings.encryption, clock, log, audit }))
   closers.add(async () => await operations.denials.flush())
-  closers.add(every(TELL_DENIALS_EVERY_MS, operations.denials.flush))
+  closers.add(every(TELL_DENIALS_EVERY_MS, async () => await operations.denials.flush()))
   const keys = auditedKeys(createKeys(rings.signing, { publicUrl, clock }), audit)
 
   const registry = await createRegistry({ ...options, store })

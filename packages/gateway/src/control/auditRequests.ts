@@ -18,13 +18,12 @@ export function auditRequests({ audit, routes }: AuditRequestsOptions): Middlewa
   const changing = routes
     .filter(({ method, isRepeatable }) => method !== 'get' && isRepeatable !== true)
     .toSorted((one, other) => parameters(one) - parameters(other))
-    .map((route) => ({ ...route, pattern: pathPattern(route.path) }))
+    .map((route) => ({ route, pattern: pathPattern(route.path) }))
   return async (context, next) => {
     await next()
-    const route = changing.find(
-      ({ method, pattern }) => method.toUpperCase() === context.req.method && pattern.test(context.req.path),
-    )
-    if (route !== undefined) await audit.record(entryOf(route, context))
+    const { method, path } = context.req
+    const found = changing.find(({ route, pattern }) => route.method.toUpperCase() === method && pattern.test(path))
+    if (found !== undefined) await audit.record(entryOf(found.route, context))
   }
 }
 

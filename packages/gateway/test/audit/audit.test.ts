@@ -21,6 +21,14 @@ const entries = async (query = '') =>
 const ensure = async (config: string, user = 'anna') =>
   await asApp('POST', '/api/v1/mcp/instances', { config_name: config, user_identifier: user })
 
+const linkOnce = async () =>
+  await asApp(
+    'POST',
+    '/api/v1/connected_accounts/magic_link',
+    { connector: 'search', identifier: 'anna' },
+    { 'idempotency-key': 'one' },
+  )
+
 describe('the audit log', () => {
   /** Every way in which a secret leaves, as a request. */
   const mints: Record<string, (() => Promise<Response>) | undefined> = {
@@ -64,18 +72,11 @@ describe('the audit log', () => {
   })
 
   it('T71: gives the first answer to a repeated request only once that is in the log too', async () => {
-    const link = async () =>
-      await asApp(
-        'POST',
-        '/api/v1/connected_accounts/magic_link',
-        { connector: 'search', identifier: 'anna' },
-        { 'idempotency-key': 'one' },
-      )
-    const first = await (await link()).text()
+    const first = await (await linkOnce()).text()
     open.sql(FAILING)
-    expect((await link()).status).toBe(503)
+    expect((await linkOnce()).status).toBe(503)
     open.sql(WORKING)
-    expect(await (await link()).text()).toBe(first)
+    expect(await (await linkOnce()).text()).toBe(first)
     expect((await entries('&action=api.createMagicLink')).map(({ details }) => details?.['replayed'])).toEqual([
       true,
       undefined,
@@ -162,8 +163,7 @@ describe('the audit log', () => {
     }
     const denied = async () => open.sql(`select address, details from audit_log where action = 'request.denied'`)
     expect(await denied()).toHaveLength(1)
-    const path = open
-    await path.gateway.close()
+    await open.gateway.close()
     expect((await denied()).map(({ details }) => JSON.parse(String(details)))).toEqual([
       { route: '/mcp/:endpoint', reason: 'unknown', count: 1 },
       { route: '/mcp/:endpoint', reason: 'unknown', count: 49 },

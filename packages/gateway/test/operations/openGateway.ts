@@ -1,3 +1,4 @@
+import { accessTokenResponseSchema } from '@latchkey/core/wire'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -76,7 +77,7 @@ export async function openGateway(options: Partial<GatewayOptions> = {}) {
     token,
     /** Gets a token of the app and calls the control plane with it. */
     asApp: async () => {
-      const { access_token: accessToken } = (await (await token()).json()) as { access_token: string }
+      const { access_token: accessToken } = accessTokenResponseSchema.parse(await (await token()).json())
       return async (method: string, target: string, body?: unknown, headers: Record<string, string> = {}) =>
         await call(target, { method, body, headers: { authorization: `Bearer ${accessToken}`, ...headers } })
     },

@@ -1,4 +1,5 @@
 import { errorBodySchema } from '@latchkey/core/wire'
+import * as fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import type { GatewayOptions } from '../../src/config/gatewayOptions.ts'
@@ -170,12 +171,12 @@ describe('proxies', () => {
   })
 })
 
-describe('GET /ready', () => {
-  const ready = async (gateway: OpenGateway) => {
-    const answer = await gateway.call('/ready')
-    return { status: answer.status, ...z.looseObject({}).parse(await answer.json()) }
-  }
+const ready = async (gateway: OpenGateway) => {
+  const answer = await gateway.call('/ready')
+  return { status: answer.status, ...z.looseObject({}).parse(await answer.json()) }
+}
 
+describe('GET /ready', () => {
   it('says that requests may come', async () => {
     expect(await ready(await open())).toEqual({
       status: 'ready',
@@ -202,6 +203,40 @@ describe('GET /ready', () => {
     expect((await gateway.call(url, mcp())).status).toBe(200)
     const stream = await asApp('GET', '/api/v1/events?user_identifier=anna')
     expect([stream.status, stream.headers.get('retry-after')]).toEqual([503, '1'])
+  })
+})
+
+const madeSchema = z.object({ instance: z.object({ url: z.string() }).optional() })
+
+describe('awkward identifiers', () => {
+  it('T12: go through creation, a call and the logs: no error, no new header, one record for each event', async () => {
+    const gateway = await open({ publicUrl: 'http://127.0.0.1:8787', rateLimits: 'off' })
+    const asApp = await gateway.asApp()
+    const plain = await asApp('POST', '/api/v1/mcp/instances', { config_name: 'reader', user_identifier: 'plain' })
+    const headerNames = [...plain.headers.keys()]
+    const identifiers = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 })
+    await fc.assert(
+      fc.asyncProperty(identifiers, async (identifier) => {
+        const before = gateway.log.length
+        const made = await asApp('POST', '/api/v1/mcp/instances', {
+          config_name: 'reader',
+          user_identifier: identifier,
+        })
+        expect([200, 400]).toContain(made.status)
+        expect([...made.headers.keys()]).toEqual(headerNames)
+        const lines = gateway.log.slice(before)
+        // What a sink writes is one line of JSON, whatever is in it.
+        expect(lines.every((line) => !JSON.stringify(line).includes('\n'))).toBe(true)
+        expect(lines.map(({ message }) => message)).toEqual(made.ok ? ['audit', 'request'] : ['request'])
+        const { instance } = madeSchema.parse(await made.json())
+        const call = mcp({ ...LIST, method: 'tools/call', params: { name: identifier } })
+        const called = await gateway.call(instance?.url ?? '/mcp/lkurl_none', call)
+        expect(called.status).toBe(made.ok ? 200 : 404)
+        const after = gateway.log.slice(before + lines.length).filter(({ message }) => message === 'request')
+        expect(after).toHaveLength(1)
+      }),
+      { numRuns: 60 },
+    )
   })
 })
 

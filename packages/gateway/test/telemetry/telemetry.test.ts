@@ -101,14 +101,14 @@ describe('telemetry', () => {
       'POST /mcp/:endpoint',
     ])
     const [, , ping, served] = all
-    expect(attributesOf(served!)).toMatchObject({
+    expect(attributesOf(served)).toMatchObject({
       'http.request.method': 'POST',
       'http.route': '/mcp/:endpoint',
       'http.response.status_code': 200,
       'url.scheme': 'https',
     })
-    expect(attributesOf(ping!)).toEqual({ 'mcp.method.name': 'ping' })
-    expect([ping!.traceId, ping!.parentSpanId]).toEqual([served!.traceId, served!.spanId])
+    expect(attributesOf(ping)).toEqual({ 'mcp.method.name': 'ping' })
+    expect([ping.traceId, ping.parentSpanId]).toEqual([served.traceId, served.spanId])
     expect(collector.bodies[0]?.headers['x-collector-key']).toBe('canary-key')
   })
 
