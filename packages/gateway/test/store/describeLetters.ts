@@ -23,6 +23,15 @@ export function describeLetters(current: () => Store): void {
       expect((await store.configs.list({ limit: 10 })).map(({ name }) => name)).toEqual(['B', 'a', 'b', 'z', 'é'])
     })
   })
+
+  describe('texts', () => {
+    it.each(['a\u0000b', 'a\ud800b'])('are refused where they cannot be kept as they are: %j', async (text) => {
+      const refused = { code: 'invalid_request' }
+      await expect(current().configs.insert(aConfig(text, 'x'))).rejects.toMatchObject(refused)
+      await expect(current().configs.getByName(text)).rejects.toMatchObject(refused)
+      await expect(current().configs.list({ search: text, limit: 1 })).rejects.toMatchObject(refused)
+    })
+  })
 }
 
 function aConfig(name: string, description: string): McpConfig {

@@ -8,6 +8,7 @@ import {
   type DataTypeNode,
   type PostgresDialectConfig,
 } from 'kysely'
+import { checkStorable } from '../storableText.ts'
 
 export interface LatchkeyDialectConfig extends PostgresDialectConfig {
   /** What begins a transaction: statements without parameters, all sent in one round trip. */
@@ -56,6 +57,11 @@ class LatchkeyDriver extends PostgresDriver {
  * bytes, and `lower` changes ASCII letters only, as in SQLite; and the beginning of a text can be found in an index.
  */
 class ByteOrderCompiler extends PostgresQueryCompiler {
+  protected override appendValue(parameter: unknown): void {
+    checkStorable(parameter)
+    super.appendValue(parameter)
+  }
+
   protected override visitDataType(node: DataTypeNode): void {
     super.visitDataType(node)
     if (node.dataType === 'text' && this.parentNode !== undefined && ColumnDefinitionNode.is(this.parentNode)) {

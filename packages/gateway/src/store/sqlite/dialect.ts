@@ -4,11 +4,13 @@ import {
   SqliteAdapter,
   SqliteDialect,
   SqliteDriver,
+  SqliteQueryCompiler,
   type DatabaseConnection,
   type SqliteDatabase,
   type SqliteStatement,
 } from 'kysely'
 import { LRUCache } from 'lru-cache'
+import { checkStorable } from '../storableText.ts'
 import { patient } from './patient.ts'
 
 /** Kysely's SQLite dialect over `node:sqlite`. */
@@ -25,8 +27,19 @@ export class NodeSqliteDialect extends SqliteDialect {
     return new ImmediateDriver({ database: this.#database })
   }
 
+  override createQueryCompiler(): SqliteQueryCompiler {
+    return new CheckingCompiler()
+  }
+
   override createAdapter(): SqliteAdapter {
     return new TransactionalAdapter()
+  }
+}
+
+class CheckingCompiler extends SqliteQueryCompiler {
+  protected override appendValue(parameter: unknown): void {
+    checkStorable(parameter)
+    super.appendValue(parameter)
   }
 }
 
