@@ -23,7 +23,11 @@ export function createInstances({ store, commit, keys, publicUrl, clock }: Insta
       const existing = await store.instances.find(config.id, userIdentifier)
       if (existing !== undefined) return existing
       const instance = newInstance(config, userIdentifier, name)
-      return await unlessRevoked(store, userIdentifier, asOf, (inner) => inner.instances.ensure(instance))
+      return await unlessRevoked(store, userIdentifier, asOf, async (inner) => {
+        // It may have been deleted since it was read.
+        if ((await inner.configs.get(config.id)) !== undefined) return await inner.instances.ensure(instance)
+        throw new GatewayError('not_found', `There is no MCP config named "${config.name}" any more.`)
+      })
     },
     get: (id) => store.instances.get(id),
 

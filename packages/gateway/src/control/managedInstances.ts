@@ -38,6 +38,7 @@ export function createManagedInstances({ store, commit, clock }: ManagedInstance
         await inner.lockUser(instance.userIdentifier)
         const current = await requireInstance(inner, instance.id)
         const configId = config?.id ?? current.configId
+        if ((await inner.configs.get(configId)) === undefined) throw configGone()
         if (!(await inner.instances.update(current, { name, configId, updatedAt }))) throw hasOneAlready(config)
         // The agent that was made for the other config must not go on with it.
         if (configId !== current.configId) {
@@ -63,6 +64,10 @@ async function requireInstance(store: Pick<Store, 'instances'>, id: string): Pro
   const instance = await store.instances.get(id)
   if (instance !== undefined) return instance
   throw new GatewayError('not_found', 'There is no MCP instance with this id.')
+}
+
+function configGone(): GatewayError {
+  return new GatewayError('not_found', 'There is no MCP config of this name any more.')
 }
 
 function hasOneAlready(config: InstanceUpdate['config']): GatewayError {

@@ -28,6 +28,7 @@ async function post(path: string, body: unknown, key?: string, client = 'app') {
 }
 const config = (name: string) => ({ name, connection_tool_mappings: [{ connection_name: 'docs' }] })
 const tokensPath = async () => `${CONFIGS}/${(await rooms.configs.requireByName('reader')).id}/tokens`
+const ensure = () => post('/api/v1/mcp/instances', { config_name: 'reader', user_identifier: 'u' }, 'k1')
 const errorOf = (text: string) => z.object({ code: z.string(), details: z.array(z.unknown()) }).parse(JSON.parse(text))
 
 describe('Idempotency-Key', () => {
@@ -68,10 +69,10 @@ describe('Idempotency-Key', () => {
 
   it("T70: gives the same error of the server's again", async () => {
     const path = await tokensPath()
-    const { signSessionToken } = rooms.keys
+    const sign = rooms.keys.signSessionToken.bind(rooms.keys)
     rooms.keys.signSessionToken = () => Promise.reject(new Error('canary'))
     const first = await post(path, { identifier: 'u' }, 'k1')
-    rooms.keys.signSessionToken = signSessionToken
+    rooms.keys.signSessionToken = sign
     expect(first.status).toBe(500)
     expect(await post(path, { identifier: 'u' }, 'k1')).toMatchObject({ status: 500, text: first.text, isReplay: true })
   })
@@ -87,8 +88,8 @@ describe('Idempotency-Key', () => {
   it('T70: carries out one of 100 that come at once; the others get a conflict, which is not kept', async () => {
     const path = await tokensPath()
     const release = Promise.withResolvers<void>()
-    const { signSessionToken } = rooms.keys
-    rooms.keys.signSessionToken = async (...of) => await release.promise.then(() => signSessionToken(...of))
+    const sign = rooms.keys.signSessionToken.bind(rooms.keys)
+    rooms.keys.signSessionToken = async (...of) => await release.promise.then(() => sign(...of))
     const refused: string[] = []
     const all = Array.from({ length: 100 }, async () => {
       const answer = await post(path, { identifier: 'u' }, 'k1')
@@ -140,7 +141,6 @@ describe('Idempotency-Key', () => {
   })
 
   it('asks no key of what may be repeated anyway: it gets the state as it is now', async () => {
-    const ensure = () => post('/api/v1/mcp/instances', { config_name: 'reader', user_identifier: 'u' }, 'k1')
     const instance = z
       .object({ instance: z.object({ id: z.string() }) })
       .parse(JSON.parse((await ensure()).text)).instance

@@ -41,6 +41,14 @@ const configPath = async (name: string) => `${CONFIGS}/${await configId(name)}`
 const configOf = (json: unknown) => z.object({ config: configSchema }).parse(json).config
 const instanceOf = (json: unknown) => z.object({ instance: instanceSchema }).parse(json).instance
 
+const configNames = (json: unknown) => configListSchema.parse(json).configs.map(({ name }) => name)
+const listInstances = async (query: string) => instanceListSchema.parse((await get(`${INSTANCES}?${query}`)).json)
+const listAccounts = async (query = '') => connectedAccountListSchema.parse((await get(`${ACCOUNTS}?${query}`)).json)
+const countAccounts = async (query: string) => (await listAccounts(query)).total_size
+const accountIds = (json: unknown) => connectedAccountListSchema.parse(json).connected_accounts.map(({ id }) => id)
+const mint = async (config: string, body: Record<string, unknown>) =>
+  await call('POST', `${await configPath(config)}/tokens`, { identifier: 'u', ...body })
+
 async function ensure(user: string, config = 'reader', name?: string) {
   const { json } = await call('POST', INSTANCES, { config_name: config, user_identifier: user, name })
   return ensuredInstanceSchema.parse(json).instance
@@ -114,6 +122,12 @@ describe('DELETE /api/v1/mcp/configs/{config_id}', () => {
     expect((await call('DELETE', `${CONFIGS}/${id}`)).status).toBe(404)
   })
 
+  it('lets no instance be made by a request that read the config before', async () => {
+    const config = await rooms.configs.requireByName('reader')
+    await rooms.configs.delete(config.id)
+    await expect(rooms.instances.ensure(config, 'u')).rejects.toMatchObject({ code: 'not_found' })
+  })
+
   it('lets a config of the same name be made anew, with another URL', async () => {
     const { url } = await ensure('u')
     await call('DELETE', await configPath('reader'))
@@ -124,9 +138,8 @@ describe('DELETE /api/v1/mcp/configs/{config_id}', () => {
 
 describe('GET /api/v1/mcp/configs', () => {
   it('goes through all pages forwards and backwards', async () => {
-    const names = (json: unknown) => configListSchema.parse(json).configs.map(({ name }) => name)
     const path = `${CONFIGS}?page_size=1`
-    expect(await walk(path, names)).toEqual([['email-agent'], ['reader'], ['search-agent']])
+    expect(await walk(path, configNames)).toEqual([['email-agent'], ['reader'], ['search-agent']])
     const last = configListSchema.parse((await get(`${CONFIGS}?page_size=2`)).json).next_page_token
     const second = configListSchema.parse((await get(`${CONFIGS}?page_size=2&page_token=${last}`)).json)
     expect(second.configs.map(({ name }) => name)).toEqual(['search-agent'])
@@ -138,31 +151,30 @@ describe('GET /api/v1/mcp/configs', () => {
 })
 
 describe('GET /api/v1/mcp/instances', () => {
-  const list = async (query: string) => instanceListSchema.parse((await get(`${INSTANCES}?${query}`)).json)
-
   it('gives every instance once, although others come and go between the pages', async () => {
     const before = await Promise.all(Array.from({ length: 9 }, (_, index) => ensure(`u${index}`)))
-    const first = await list('page_size=4')
+    const first = await listInstances('page_size=4')
     const seen = first.instances.map(({ id }) => id)
-    const [deleted] = before.filter(({ id }) => !seen.includes(id))
+    const deleted = before.find(({ id }) => !seen.includes(id))
     await call('DELETE', `${INSTANCES}/${seen[3]}`)
     await call('DELETE', `${INSTANCES}/${deleted?.id}`)
     await Promise.all(Array.from({ length: 5 }, (_, index) => ensure(`new${index}`)))
     const all = [...seen]
     for (let token = first.next_page_token; token !== undefined;) {
-      const page = await list(`page_size=4&page_token=${token}`)
+      const page = await listInstances(`page_size=4&page_token=${token}`)
       all.push(...page.instances.map(({ id }) => id))
       token = page.next_page_token
     }
     expect(new Set(all).size).toBe(all.length)
-    for (const { id } of before) if (id !== deleted?.id) expect(all).toContain(id)
+    const stayed = before.filter((instance) => instance !== deleted)
+    expect(all).toEqual(expect.arrayContaining(stayed.map(({ id }) => id)))
   })
 
   it('filters by id, name, config and user, searches, and counts what it found', async () => {
     const ada = await ensure('ada', 'reader', 'First agent')
     await ensure('ada', 'email-agent')
     await ensure('Bob', 'reader')
-    const ids = async (query: string) => (await list(query)).instances.map(({ user_identifier: user }) => user)
+    const ids = async (query: string) => (await listInstances(query)).instances.map(({ user_identifier: user }) => user)
     expect(await ids(`filter.id=${ada.id}`)).toEqual(['ada'])
     expect(await ids('filter.name=FIRST')).toEqual(['ada'])
     expect((await ids('filter.config_name=reader')).toSorted()).toEqual(['Bob', 'ada'])
@@ -170,8 +182,8 @@ describe('GET /api/v1/mcp/instances', () => {
     expect(await ids('filter.user_identifier=ada')).toEqual(['ada', 'ada'])
     expect(await ids('filter.user_identifier=bob')).toEqual([])
     expect(await ids('search=bo')).toEqual(['Bob'])
-    expect(await list('filter.user_identifier=ada&page_size=1')).toMatchObject({ total_size: 2 })
-    const [found] = (await list(`filter.id=${ada.id}`)).instances
+    expect(await listInstances('filter.user_identifier=ada&page_size=1')).toMatchObject({ total_size: 2 })
+    const [found] = (await listInstances(`filter.id=${ada.id}`)).instances
     expect(found).toEqual(ada)
   })
 
@@ -245,12 +257,10 @@ describe('DELETE /api/v1/mcp/instances/{instance_id}', () => {
 })
 
 describe('GET /api/v1/connected_accounts', () => {
-  const list = async (query = '') => connectedAccountListSchema.parse((await get(`${ACCOUNTS}?${query}`)).json)
-
   it('gives the accounts with what a person would look for, and no credential', async () => {
     const { url } = await rooms.accounts.createLink(await rooms.accountOf('search-agent', 'ada', 'search'))
     await rooms.connect(url.reveal())
-    const { connected_accounts: accounts, total_size: total } = await list('identifier=ada')
+    const { connected_accounts: accounts, total_size: total } = await listAccounts('identifier=ada')
     expect([accounts, total]).toEqual([
       [
         {
@@ -274,16 +284,14 @@ describe('GET /api/v1/connected_accounts', () => {
   it('filters by connection, provider, user and status, page by page', async () => {
     for (const user of ['a', 'b', 'c']) await ensure(user, 'email-agent')
     for (const user of ['a', 'b', 'c']) await rooms.accountOf('email-agent', user, 'mail')
-    const count = async (query: string) => (await list(query)).total_size
-    expect(await count('')).toBe(6)
-    expect(await count('connector=mail')).toBe(3)
-    expect(await count(`connection_id=${rooms.registry.connectionByName('docs')?.id}`)).toBe(3)
-    expect(await count('connector=mail&provider=docs')).toBe(0)
-    expect(await count('provider=acme-mail&status=PENDING_AUTH&identifier=a')).toBe(1)
-    expect(await count('status=ACTIVE')).toBe(3)
-    expect(await count('identifier=A')).toBe(0)
-    const ids = (json: unknown) => connectedAccountListSchema.parse(json).connected_accounts.map(({ id }) => id)
-    const pages = await walk(`${ACCOUNTS}?page_size=4`, ids)
+    expect(await countAccounts('')).toBe(6)
+    expect(await countAccounts('connector=mail')).toBe(3)
+    expect(await countAccounts(`connection_id=${rooms.registry.connectionByName('docs')?.id}`)).toBe(3)
+    expect(await countAccounts('connector=mail&provider=docs')).toBe(0)
+    expect(await countAccounts('provider=acme-mail&status=PENDING_AUTH&identifier=a')).toBe(1)
+    expect(await countAccounts('status=ACTIVE')).toBe(3)
+    expect(await countAccounts('identifier=A')).toBe(0)
+    const pages = await walk(`${ACCOUNTS}?page_size=4`, accountIds)
     expect(pages.map(({ length }) => length)).toEqual([4, 2])
     expect(new Set(pages.flat()).size).toBe(6)
   })
@@ -294,35 +302,32 @@ describe('GET /api/v1/connected_accounts', () => {
 })
 
 describe('POST /api/v1/mcp/configs/{config_id}/tokens', () => {
-  const token = async (config: string, body: Record<string, unknown>) =>
-    await call('POST', `${await configPath(config)}/tokens`, { identifier: 'u', ...body })
-
   it('covers the accounts that are ACTIVE where that is asked for', async () => {
     const docs = await rooms.accountOf('email-agent', 'u', 'docs')
-    const { json } = await token('email-agent', { allow_partial: true })
+    const { json } = await mint('email-agent', { allow_partial: true })
     expect(decodeJwt(sessionTokenSchema.parse(json).token)).toMatchObject({ ca_ids: [docs.id] })
-    expect((await token('email-agent', { allow_partial: false })).status).toBe(400)
+    expect((await mint('email-agent', { allow_partial: false })).status).toBe(400)
   })
 
   it('is refused where not one account is ACTIVE, also where a part would do', async () => {
-    const { status, json } = await token('search-agent', { allow_partial: true })
+    const { status, json } = await mint('search-agent', { allow_partial: true })
     expect([status, json]).toMatchObject([400, { code: 'FAILED_PRECONDITION' }])
   })
 
   it('refuses tools that no tool of the config can be, and names them', async () => {
     const refused = { allow_partial: true, tools: ['mail__search_mail', 'mail__delete_mail', 'search_mail', 'x__y'] }
-    expect(await token('email-agent', refused)).toMatchObject({
+    expect(await mint('email-agent', refused)).toMatchObject({
       status: 400,
       json: { message: expect.stringContaining('no tool "mail__delete_mail", "search_mail", "x__y"') },
     })
     // Which tools "docs" has, only its server knows.
     const taken = { allow_partial: true, tools: ['mail__search_mail', 'docs__anything'] }
-    expect((await token('email-agent', taken)).status).toBe(200)
+    expect((await mint('email-agent', taken)).status).toBe(200)
   })
 
   it('carries the number of revocations, which ends it', async () => {
     await rooms.store.revocations.raise('u', undefined, new Date(START))
-    const { json } = await token('reader', {})
+    const { json } = await mint('reader', {})
     expect(decodeJwt(sessionTokenSchema.parse(json).token)).toMatchObject({ epoch: 1 })
   })
 })

@@ -7,10 +7,10 @@ const ANSWER = new Uint8Array([1, 2, 3])
 
 /** Part of the store's contract. */
 export function describeIdempotency(openStore: () => Store): void {
-  describe('idempotency', () => {
-    const claim = (keyHash: string, name: string, at = AT, abandonedBefore = later(-1_000)) =>
-      openStore().idempotency.claim({ keyHash, claim: name, at, abandonedBefore })
+  const claim = (keyHash: string, name: string, at = AT, abandonedBefore = later(-1_000)) =>
+    openStore().idempotency.claim({ keyHash, claim: name, at, abandonedBefore })
 
+  describe('idempotency', () => {
     it('gives a key to exactly one of 100 at the same time', async () => {
       const claims = await Promise.all(Array.from({ length: 100 }, (_, index) => claim('race', `c${index}`)))
       expect(claims.filter((result) => result === 'claimed')).toHaveLength(1)
