@@ -61,6 +61,7 @@ const EXPORTS: Readonly<Record<string, readonly string[]>> = {
     'connectionToolMappingSchema',
     'createdWebhookSchema',
     'deleteAccountRequestSchema',
+    'diagnosticsSchema',
     'ensureInstanceRequestSchema',
     'ensuredInstanceSchema',
     'errorBodySchema',

@@ -15,7 +15,18 @@ export type { LatchkeyOptions } from './latchkeyOptions.ts'
 export { LatchkeyError } from './errors.ts'
 export type { LatchkeyErrorCode } from './errors.ts'
 export { latchkeyGateway } from './backends/latchkeyGateway.ts'
-export type { LatchkeyGatewayOptions } from './backends/latchkeyGateway.ts'
+export type { GatewayBackend, LatchkeyGatewayOptions } from './backends/latchkeyGateway.ts'
+export type {
+  DiagnosedConnection,
+  DiagnosedKey,
+  DiagnosedTool,
+  DiagnosedUser,
+  DiagnosedWebhook,
+  Diagnosis,
+  GatewayManagement,
+  McpConfig,
+  ToolMapping,
+} from './backends/gatewayManagement.ts'
 export type {
   Backend,
   BackendCallOptions,

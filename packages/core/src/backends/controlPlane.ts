@@ -10,7 +10,7 @@ import { parseRetryAfter, Retryable, retry } from './retry.ts'
 import { translateAnswer, translateError } from './translateError.ts'
 
 export interface ControlPlaneRequest<S extends z.ZodType> {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   readonly path: string
   readonly body?: unknown
   /** What the answer must look like. */

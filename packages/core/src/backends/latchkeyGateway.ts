@@ -12,6 +12,8 @@ import { authStateSchema, configListSchema, ensuredInstanceSchema, sessionTokenS
 import { magicLinkSchema, verifiedUserSchema } from '../wire/verificationSchemas.ts'
 import type { Backend } from './backend.ts'
 import { createControlPlane, type ControlPlane } from './controlPlane.ts'
+import { createManagement } from './createManagement.ts'
+import type { GatewayManagement } from './gatewayManagement.ts'
 import { statusEventStream } from './statusEventStream.ts'
 import { readErrorBody } from './translateError.ts'
 
@@ -31,6 +33,11 @@ export interface LatchkeyGatewayOptions {
   timing?: Timing | undefined
 }
 
+/** A Latchkey gateway as a backend, and what its operators do with it. */
+export interface GatewayBackend extends Backend {
+  readonly manage: GatewayManagement
+}
+
 /**
  * A backend that talks to a Latchkey gateway, or to anything else that speaks the same REST API: what the gateway adds
  * to it is used where an answer has it.
@@ -39,7 +46,7 @@ export interface LatchkeyGatewayOptions {
  * @example
  * const latchkey = createLatchkey({ backend: latchkeyGateway({ url, clientId, clientSecret }) })
  */
-export function latchkeyGateway(options: LatchkeyGatewayOptions): Backend {
+export function latchkeyGateway(options: LatchkeyGatewayOptions): GatewayBackend {
   const { url, clientId, timing = systemTiming, requestTimeoutMs = 10_000 } = options
   checkMs('requestTimeoutMs', requestTimeoutMs)
   const base = checkedBase(url)
@@ -68,8 +75,9 @@ export function latchkeyGateway(options: LatchkeyGatewayOptions): Backend {
     return answer.connections.map(toConnectionState)
   }
 
-  return Object.freeze<Backend>({
+  return Object.freeze<GatewayBackend>({
     name: 'gateway',
+    manage: createManagement(controlPlane),
     identity: JSON.stringify(['gateway', base, clientId, secretDigest]),
 
     async ensureInstance({ configName, userIdentifier }, { signal } = {}) {

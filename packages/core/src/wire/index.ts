@@ -70,4 +70,6 @@ export {
   verifyUserRequestSchema,
 } from './verificationSchemas.ts'
 export { auditEntrySchema, auditLogSchema } from './auditSchemas.ts'
+export { diagnosticsSchema } from './diagnosticsSchemas.ts'
+export type { WireDiagnosedConnection, WireDiagnosedTool, WireDiagnostics } from './diagnosticsSchemas.ts'
 export type { WireAuditEntry } from './auditSchemas.ts'

@@ -20,7 +20,7 @@ import type {
 } from './schemas.ts'
 
 /** `configName` is what was asked for: not every answer repeats it. */
-function toInstance(wire: WireInstance, configName: string): McpInstance {
+export function toInstance(wire: WireInstance, configName: string): McpInstance {
   return new PrivateInstance({
     id: wire.id,
     userIdentifier: wire.user_identifier,
@@ -84,7 +84,7 @@ export function toStatusEvent(wire: WireStatusEvent, id: string | undefined): St
   }
 }
 
-function toDate(value: string | undefined): Date | undefined {
+export function toDate(value: string | undefined): Date | undefined {
   const date = new Date(value ?? Number.NaN)
   return Number.isNaN(date.getTime()) ? undefined : date
 }
