@@ -74,7 +74,7 @@ async function redeem(
     )
     return await oauth.processAuthorizationCodeResponse(server, client, response)
   } catch (error) {
-    const failure = classifyFailure(error)
+    const failure = await classifyFailure(error)
     if (failure.kind !== 'refused') throw failureOf(connection, failure, 'at the end of the sign-in')
     if (failure.error === 'invalid_client' && dynamic) await registrar.forget(server.issuer, client.client_id)
     throw startAgain(connection)

@@ -62,13 +62,30 @@ async function requestTokens(
     const tokens = await oauth.processRefreshTokenResponse(server, client, response)
     return toCredential(connection, tokens, credential, context.clock())
   } catch (error) {
-    const failure = classifyFailure(error)
+    const failure = await classifyFailure(error)
     const refusedAs = failure.kind === 'refused' ? failure.error : undefined
     // A client that we registered ourselves and that is gone has taken its grants with it.
     const clientIsGone = refusedAs === 'invalid_client' && dynamic
     if (clientIsGone) await registrar.forget(server.issuer, client.client_id)
-    throw clientIsGone || refusedAs === 'invalid_grant' ? consentRequired(connection) : error
+    throw clientIsGone || isDefinite(refusedAs) ? consentRequired(connection, refusedAs) : error
   }
+}
+
+/**
+ * What no waiting helps against: the grant is gone, or will not be renewed as it is. `invalid_request` is not among them:
+ * it may be about the request and not the grant; nor is `invalid_client` of a client that the configuration names, which
+ * whoever runs the gateway can set right. `bad_refresh_token` is GitHub's word.
+ */
+const DEFINITE_REFUSALS = new Set([
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'bad_refresh_token',
+])
+
+function isDefinite(refusedAs: string | undefined): boolean {
+  return refusedAs !== undefined && DEFINITE_REFUSALS.has(refusedAs)
 }
 
 function patientRequest({ fetch, allowLoopback }: OAuthContext, watch: RefreshWatch | undefined) {
@@ -87,6 +104,8 @@ function patientRequest({ fetch, allowLoopback }: OAuthContext, watch: RefreshWa
   }
 }
 
-function consentRequired(connection: Connection): GatewayError {
-  return new GatewayError('consent_required', `${connection.displayName} must be connected again.`)
+/** `reason` is one of the words that we know; it is never a server's own text. */
+function consentRequired(connection: Connection, reason?: string): GatewayError {
+  const because = reason === undefined ? '' : ` Its authorization server answered "${reason}".`
+  return new GatewayError('consent_required', `${connection.displayName} must be connected again.${because}`)
 }

@@ -64,7 +64,7 @@ async function requestRegistration(
     const response = await oauth.dynamicClientRegistrationRequest(server, metadata, protocolRequest(context))
     return await oauth.processDynamicClientRegistrationResponse(await withSecretExpiry(response))
   } catch (error) {
-    throw failureOf(connection, classifyFailure(error), 'to our registration as a client')
+    throw failureOf(connection, await classifyFailure(error), 'to our registration as a client')
   }
 }
 

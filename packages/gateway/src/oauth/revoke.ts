@@ -66,7 +66,7 @@ async function revokeToken(
     await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, authentication, token, options))
     return 'revoked'
   } catch (error) {
-    const failure = classifyFailure(error)
+    const failure = await classifyFailure(error)
     // RFC 7009 section 2.2.1: a server need not be able to revoke access tokens.
     if (failure.kind === 'refused' && failure.error === 'unsupported_token_type') return 'unsupported'
     throw error

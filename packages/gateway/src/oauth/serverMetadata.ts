@@ -43,7 +43,7 @@ async function fetchFrom(
   try {
     return await oauth.processDiscoveryResponse(issuer, response)
   } catch (error) {
-    throw failureOf(connection, classifyFailure(error), DURING)
+    throw failureOf(connection, await classifyFailure(error), DURING)
   }
 }
 

@@ -376,6 +376,12 @@ describe('createOAuth', () => {
     it.each([
       [400, { error: 'invalid_grant', error_description: CANARY }, 'consent_required'],
       [400, { error: 'invalid_client' }, 'consent_required'],
+      [401, { error: 'invalid_client' }, 'consent_required'],
+      [400, { error: 'unauthorized_client' }, 'consent_required'],
+      [400, { error: 'unsupported_grant_type' }, 'consent_required'],
+      [400, { error: 'invalid_scope' }, 'consent_required'],
+      [200, { error: 'bad_refresh_token', error_description: CANARY }, 'consent_required'],
+      [401, CANARY, 'upstream_unavailable'],
       [400, { error: 'invalid_request', error_description: CANARY }, 'upstream_unavailable'],
       [400, { error: 'temporarily_unavailable' }, 'upstream_unavailable'],
       [429, { error: 'invalid_grant' }, 'upstream_unavailable'],
@@ -391,6 +397,23 @@ describe('createOAuth', () => {
         server.answer('/token', () => Response.json(body, { status }))
         expect((await failureOf(oauth.refresh(connection, grant(server.origin)))).code).toBe(code)
         expect(server.to('/token')).toHaveLength(1)
+      },
+    )
+
+    it.each([
+      ['without a body', null, 1, 'upstream_unavailable'],
+      ['and another error', { error: 'invalid_token', error_description: CANARY }, 1, 'upstream_unavailable'],
+      ['and invalid_client', { error: 'invalid_client', error_description: CANARY }, 2, 'consent_required'],
+    ])(
+      'gives its registration up only when the server says so: a 401 with a challenge %s (regression)',
+      async (_case, body, registrations, code) => {
+        const { oauth, connection, server } = await start()
+        await oauth.begin(connection)
+        const headers = { 'www-authenticate': 'Bearer realm="proxy", error="invalid_client"' }
+        server.answer('/token', () => Response.json(body, { status: 401, headers }))
+        expect((await failureOf(oauth.refresh(connection, grant(server.origin)))).code).toBe(code)
+        await oauth.begin(connection)
+        expect(server.to('/register')).toHaveLength(registrations)
       },
     )
 
