@@ -135,6 +135,27 @@ describe('latchkey serve', () => {
     await ended
   })
 
+  it('is not ready from SIGTERM on, while it serves for as long as it was told to', async () => {
+    await using gateway = await startServe(options, { folder, env, args: ['--drain-seconds', '2'] })
+    const statusOf = async (path: string) => (await fetch(`${gateway.url}${path}`)).status
+    expect(await statusOf('/ready')).toBe(200)
+    const stopped = gateway.stop('SIGTERM')
+    await expect.poll(() => statusOf('/ready')).toBe(503)
+    expect(await statusOf('/keys')).toBe(200)
+    expect(await stopped).toBe(0)
+  })
+
+  it('serves metrics at an address of their own, and not at the public one', async () => {
+    const metricsPort = await freePort()
+    await using gateway = await startServe(options, { folder, env, args: ['--metrics-port', String(metricsPort)] })
+    const metrics = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
+    expect([metrics.status, metrics.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/plain')])
+    expect(await metrics.text()).toContain('nodejs_eventloop_delay_p99')
+    expect((await fetch(`${gateway.url}/metrics`)).status).toBe(404)
+    expect((await fetch(`http://127.0.0.1:${metricsPort}/keys`)).status).toBe(404)
+    expect(await gateway.stop()).toBe(0)
+  })
+
   it.each([
     [
       'a typo in the configuration',
