@@ -23,7 +23,12 @@ const MAX_KEY_LENGTH = 255
 const ABANDONED_AFTER_MS = 5 * 60 * 1_000
 
 /** With these nothing was done, so the same key may be used with a body that is right. */
-const NOT_KEPT: ReadonlySet<GatewayErrorCode> = new Set(['invalid_request', 'too_large', 'method_not_allowed'])
+const NOT_KEPT: ReadonlySet<GatewayErrorCode> = new Set([
+  'invalid_request',
+  'too_large',
+  'method_not_allowed',
+  'rate_limited',
+])
 
 const answerSchema = z.object({ request: z.string(), status: z.number(), type: z.string(), body: z.string() })
 type Answer = z.output<typeof answerSchema>

@@ -52,6 +52,22 @@ describe('urlSecret', () => {
     for (const secret of secrets) expect(two.verifyUrlSecret(secret)).toBeDefined()
   })
 
+  it('T1: is never the same for 100,000 instances, and its last 32 bytes are spread evenly', () => {
+    const counts = Array.from({ length: 256 }, () => 0)
+    const secrets = new Set<string>()
+    for (let index = 0; index < 100_000; index += 1) {
+      const secret = keys.urlSecret({ ...INSTANCE, id: `ins_${index}` }).reveal()
+      secrets.add(secret)
+      for (const byte of Buffer.from(secret.slice('lkurl_'.length), 'base64url').subarray(-32)) counts[byte]! += 1
+    }
+    expect(secrets.size).toBe(100_000)
+    const expected = (100_000 * 32) / 256
+    const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)
+    // With 255 degrees of freedom, chance gives more than this, or less, once in a thousand times each.
+    expect(chiSquare).toBeLessThan(330.5)
+    expect(chiSquare).toBeGreaterThan(190.9)
+  })
+
   it('still opens when its key is not the current one any more, and never once the key is gone', () => {
     const secret = keys.urlSecret(INSTANCE).reveal()
     expect(keysAt(NOW, aRing(['k2', 2], ['k1', 1])).verifyUrlSecret(secret)).toBeDefined()
