@@ -259,14 +259,18 @@ describe('/api/v1/mcp/configs', () => {
     expect(await namesOf('search=agent')).toEqual(['email-agent', 'search-agent'])
   })
 
-  it.each(['filter.name=ab', 'page_size=0', 'page_size=31', 'page_size=x', 'page_token=canary', 'page_token=WyJjYW5hcnkiXQ'])(
-    'refuses the query %s',
-    async (query) => {
-      const { status, text } = await get(`/api/v1/mcp/configs?${query}`)
-      expect(status).toBe(400)
-      expect(text).not.toContain('canary')
-    },
-  )
+  it.each([
+    'filter.name=ab',
+    'page_size=0',
+    'page_size=31',
+    'page_size=x',
+    'page_token=canary',
+    'page_token=WyJjYW5hcnkiXQ',
+  ])('refuses the query %s', async (query) => {
+    const { status, text } = await get(`/api/v1/mcp/configs?${query}`)
+    expect(status).toBe(400)
+    expect(text).not.toContain('canary')
+  })
 
   it('answers 404 for an unknown id', async () => {
     for (const id of ['cfg_none', '__proto__', '%2F']) {
