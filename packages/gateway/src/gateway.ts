@@ -213,6 +213,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   closers.add(async () => await webhookRoom.close())
   const webhooks = auditedWebhooks(webhookRoom, audit)
   const closing = new AbortController()
+  const readiness = operations.readiness({ keys: async () => await canSign(keys, vault) })
   const control = createControl({
     audit,
     limits,
@@ -233,6 +234,8 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     changes,
     webhooks,
     discoverResult: () => mcp.discoverResult(),
+    tools: mcp,
+    diagnosed: { ...options, rings, readiness },
     unknownTools: createUnknownTools(registry),
     signal: closing.signal,
   })
@@ -260,7 +263,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     isHealthy: async () => await canRead(store),
     ...operations,
     telemetry,
-    readiness: operations.readiness({ keys: async () => await canSign(keys, vault) }),
+    readiness,
     log,
     clock,
   })

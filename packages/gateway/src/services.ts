@@ -141,8 +141,11 @@ export interface Accounts {
   replaceCredential(account: ConnectedAccount, credential: Credential): Promise<ConnectedAccount | undefined>
   /** The opened credential of an account, with the account as it was read in the same query. */
   readCredential(accountId: string): Promise<{ account: ConnectedAccount; credential: Credential } | undefined>
-  /** Changes the status if the generation is still this one. Tells everybody. False if somebody was faster. */
-  setStatus(account: ConnectedAccount, status: AccountStatus): Promise<boolean>
+  /**
+   * Changes the status if the generation is still this one. Tells everybody. False if somebody was faster. The reason is
+   * for the audit log: our own words, never a server's text.
+   */
+  setStatus(account: ConnectedAccount, status: AccountStatus, reason?: string): Promise<boolean>
 }
 
 export interface LinkOptions {
@@ -446,6 +449,34 @@ export interface McpEndpoint {
   /** What the endpoint answers to `server/discover`; the same for everybody. */
   discoverResult(): Record<string, unknown>
   close(): Promise<void>
+}
+
+/** `mcp/inspectTools.ts`: what the endpoint makes of the tools that an upstream has, and why; for whoever looks for a fault. */
+export interface ToolInspector {
+  /** Asks the upstreams of ACTIVE accounts anew. One for each connection of the config that there is, in its order. */
+  inspect(
+    config: Pick<McpConfig, 'mappings'>,
+    accounts: readonly AccountOfConnection[],
+  ): Promise<readonly InspectedConnection[]>
+}
+
+export interface InspectedConnection extends AccountOfConnection {
+  /** Why an ACTIVE account's tools cannot be listed. */
+  readonly unavailable: { readonly reason: UnavailableReason; readonly message: string } | undefined
+  /** Those that the config allows. Empty while they cannot be listed. */
+  readonly tools: readonly InspectedTool[]
+}
+
+export type UnavailableReason = 'authorization_required' | 'unreachable' | 'invalid_response'
+
+export interface InspectedTool {
+  readonly upstreamName: string
+  /** As the endpoint lists it; undefined for one that the upstream does not have. */
+  readonly name: string | undefined
+  /** Why the endpoint gives it another name. */
+  readonly renamedFor: 'unsafe_characters' | 'too_long' | 'ambiguous' | undefined
+  /** Of one that the upstream does not have: what was probably meant. */
+  readonly suggestion: string | undefined
 }
 
 /** Fields that a handler adds to the one log line of its request. Never a secret: no path, no link, no body. */

@@ -92,9 +92,7 @@ export interface DiagnosedConnection {
     | { readonly type: string; readonly expiresAt: Date | undefined; readonly isRenewable: boolean }
     | undefined
   /** Of an account whose refresh fails. */
-  readonly refresh:
-    | { readonly failures: number; readonly failedAt: Date | undefined; readonly retryAt: Date | undefined }
-    | undefined
+  readonly refresh: { readonly failures: number; readonly failedAt: Date | undefined } | undefined
   /** Why its tools cannot be listed. */
   readonly unavailable: { readonly reason: string; readonly message: string } | undefined
   readonly tools: readonly DiagnosedTool[]

@@ -41,7 +41,7 @@ const diagnosedConnectionSchema = z.object({
     })
     .optional(),
   /** Of an account whose refresh fails. */
-  refresh: z.object({ failures: z.number(), failed_at: z.string(), retry_at: z.string().optional() }).optional(),
+  refresh: z.object({ failures: z.number(), failed_at: z.string() }).optional(),
   /** Of an ACTIVE account: why its tools cannot be listed: `authorization_required`, `unreachable`, `invalid_response`. */
   unavailable: z.object({ reason: z.string(), message: z.string() }).optional(),
   /** Of an ACTIVE account: those that the config allows. */

@@ -68,11 +68,7 @@ function toDiagnosedConnection(wire: WireDiagnosedConnection): DiagnosedConnecti
       expiresAt: toDate(credential.expires_at),
       isRenewable: credential.is_renewable,
     },
-    refresh: refresh && {
-      failures: refresh.failures,
-      failedAt: toDate(refresh.failed_at),
-      retryAt: toDate(refresh.retry_at),
-    },
+    refresh: refresh && { failures: refresh.failures, failedAt: toDate(refresh.failed_at) },
     unavailable: wire.unavailable,
     tools: wire.tools.map((tool) => ({
       upstreamName: tool.upstream_name,

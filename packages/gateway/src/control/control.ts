@@ -12,6 +12,7 @@ import type {
   RateLimits,
   Registry,
   Revocations,
+  ToolInspector,
   Vault,
   Webhooks,
 } from '../services.ts'
@@ -24,6 +25,7 @@ import { configRoutes } from './configRoutes.ts'
 import type { ManagedConfigs } from './configs.ts'
 import { connectedAccountRoutes } from './connectedAccountRoutes.ts'
 import { deleteAccountRoute } from './deleteAccountRoute.ts'
+import { type DiagnosedGateway, diagnosticsRoutes } from './diagnosticsRoutes.ts'
 import { eventRoutes } from './eventRoutes.ts'
 import { createFilters } from './filters.ts'
 import { idempotency } from './idempotency.ts'
@@ -63,6 +65,9 @@ export interface ControlOptions extends Pick<VerificationRoutesOptions, 'publicU
   readonly discoverResult: () => Record<string, unknown>
   /** Which of these names no tool can have on the config's endpoint. */
   readonly unknownTools: SessionTokensOptions['unknownTools']
+  /** For whoever looks for a fault. */
+  readonly diagnosed: DiagnosedGateway
+  readonly tools: ToolInspector
   /** Ends the event streams when the gateway closes. Default: never. */
   readonly signal?: AbortSignal | undefined
   /** How often a silent event stream says that it lives, in milliseconds. Default: 15,000. */
@@ -108,6 +113,7 @@ export function createControl(options: ControlOptions): Hono {
   app.route('/', deleteAccountRoute(shared))
   app.route('/', userRoutes(shared))
   app.route('/api/v1/audit_log', auditRoutes(shared))
+  app.route('/api/v1/diagnostics', diagnosticsRoutes(shared))
   app.route('/api/v1/events', eventRoutes({ ...shared, signal, keepAliveMs }))
   return app
 }

@@ -15,6 +15,7 @@ import type {
   RateLimits,
   RequestLog,
   Revocations,
+  ToolInspector,
   Vault,
 } from '../services.ts'
 import {
@@ -43,6 +44,7 @@ import { createInFlight } from './inFlight.ts'
 import { createLegacySession, readLegacySession, type LegacySession } from './legacySession.ts'
 import { isRouted } from './findRoute.ts'
 import { createListening } from './listening.ts'
+import { createToolInspector } from './inspectTools.ts'
 import { listItems } from './listItems.ts'
 import { relayRequest } from './relayRequest.ts'
 import { createRequestStates } from './requestStates.ts'
@@ -99,7 +101,7 @@ const LIST_OF_METHOD: ReadonlyMap<string, ListKind> = new Map(
  * What agents connect to. It decides who and which tools anew on every request, answers what it can answer itself, and
  * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
  */
-export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
+export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInspector {
   const { limits, keys, vault, credentials, events, changes, fetch, clock, listTimeoutMs, onUse } = deps
   const fresh = createFreshReads(deps)
   const { instances, configs, accounts, revocations } = fresh
@@ -299,6 +301,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint {
       return answered.catch((error: unknown) => deniedMeanwhile(principal, error))
     },
     discoverResult: () => discoverResult(serverInfo),
+    ...createToolInspector(upstreams),
     async close() {
       unsubscribe()
       listening.close()

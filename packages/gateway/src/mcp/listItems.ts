@@ -1,14 +1,12 @@
 import { UNAVAILABLE_META_KEY } from '@latchkey/core/wire'
 import { GatewayError } from '../errors.ts'
-import type { Accounts } from '../services.ts'
+import type { Accounts, UnavailableReason } from '../services.ts'
 import { SERVER_INFO_META, type Era } from '../upstream/protocol.ts'
 import type { ListKind, UpstreamItem } from '../upstream/listPage.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { allowedConnections, allowedName, isWanted, type AllowedConnection } from './allowedItems.ts'
 import type { Principal } from './authenticate.ts'
 import type { ServerInfo } from './identity.ts'
-
-type UnavailableReason = 'authorization_required' | 'unreachable' | 'invalid_response'
 
 interface Unavailable {
   readonly connection: string
@@ -117,7 +115,8 @@ async function listOne(upstreams: Upstreams, kind: ListKind, from: AllowedConnec
   }
 }
 
-function reasonOf(error: unknown): UnavailableReason {
+/** What the endpoint says of an upstream that cannot be listed. Throws what is no fault of the upstream's. */
+export function reasonOf(error: unknown): UnavailableReason {
   if (!(error instanceof GatewayError)) throw error
   if (error.code === 'consent_required') return 'authorization_required'
   return error.code === 'upstream_invalid' ? 'invalid_response' : 'unreachable'

@@ -28,6 +28,18 @@ export function exposedToolName(naming: ToolNaming, connectionName: string, upst
   return `${safe}_${createHash('sha256').update(identity).digest('hex').slice(0, HASH_LENGTH)}`
 }
 
+/** Why {@link exposedToolName} does not leave the full name as it is; undefined where it does. */
+export function renamedFor(
+  naming: ToolNaming,
+  connectionName: string,
+  upstreamName: string,
+): 'unsafe_characters' | 'too_long' | 'ambiguous' | undefined {
+  const full = naming.prefixed ? `${connectionName}${SEPARATOR}${upstreamName}` : upstreamName
+  if (isUnchanged(naming, connectionName, full)) return undefined
+  if (/[^A-Za-z0-9_-]/.test(full)) return 'unsafe_characters'
+  return full.length > MAX_LENGTH ? 'too_long' : 'ambiguous'
+}
+
 /** Whether an exposed name cannot be read back, and has to be looked up among the names that it may stand for. */
 export function isChangedToolName(exposed: string): boolean {
   return LOOKS_CHANGED.test(exposed)

@@ -86,7 +86,14 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const closing = new AbortController()
   const webhooks = createWebhooks({ store, vault, clock, checkUrl: (url) => new URL(url), wake: () => undefined })
   const audit = createAudit({ store: store.audit, clock })
+  const rings = { encryption: aRing(['k1', 2]), signing: aRing(['k1', 1]) }
+  const readiness = async () => await Promise.resolve({ isReady: true, checks: { store: 'ok' as const } })
   const control = createControl({
+    diagnosed: { ...parsed, rings, readiness },
+    tools: {
+      inspect: async (_config, found) =>
+        await Promise.resolve(found.map((each) => ({ ...each, unavailable: undefined, tools: [] }))),
+    },
     audit,
     publicUrl,
     verifyUrlProblem: (url) => verifyUrlProblem(url, parsed),

@@ -1,6 +1,7 @@
 import { accountPaths } from '../accountPaths.ts'
 import { auditPaths } from '../auditPaths.ts'
 import { configPaths } from '../configPaths.ts'
+import { diagnosticsPaths } from '../diagnosticsPaths.ts'
 import { eventPaths } from '../eventPaths.ts'
 import { gatewayPaths } from '../gatewayPaths.ts'
 import { instancePaths } from '../instancePaths.ts'
@@ -20,4 +21,5 @@ export const apiPaths: readonly RouteDescription[] = [
   ...eventPaths,
   ...webhookPaths,
   ...auditPaths,
+  ...diagnosticsPaths,
 ]
