@@ -110,16 +110,24 @@ async function tryAny<T>({ all }: Replicas, task: (replica: Replica) => Promise<
   return one === undefined ? undefined : await task(one).catch(() => undefined)
 }
 
+/** A connection that was closed just now says nothing of what was asked. Undefined where it says nothing for long. */
+async function insist<T>(task: () => Promise<T>): Promise<T | undefined> {
+  for (let tries = 0; tries < 5; tries += 1) {
+    const result = await task().catch(() => undefined)
+    if (result !== undefined) return result
+    await delay(100)
+  }
+  return undefined
+}
+
 /** Each instance is there, as it was acknowledged, whoever is asked. */
 async function lostWrites({ all }: Replicas, { instances }: Acknowledged): Promise<number> {
   let lost = 0
   let turn = 0
   for (const [user, id] of instances) {
     turn += 1
-    const found = await all[turn % all.length]!.api('GET', `/api/v1/mcp/instances/${id}`).catch(() => ({
-      instance: {},
-    }))
-    if (!JSON.stringify(found).includes(`"user_identifier":"${user}"`)) lost += 1
+    const found = await insist(async () => await all[turn % all.length]!.api('GET', `/api/v1/mcp/instances/${id}`))
+    if (!JSON.stringify(found ?? {}).includes(`"user_identifier":"${user}"`)) lost += 1
   }
   return lost
 }
@@ -130,8 +138,10 @@ async function lostGrants({ all, provider }: Replicas, { grants }: Acknowledged)
   let lost = 0
   for (let round = 0; round < 2; round += 1) {
     await delay((TOKEN_SECONDS + 1) * 1_000)
-    const results = await Promise.all([...grants.values()].map(async (url, index) => await all[index % 3]!.call(url)))
-    lost = Math.max(lost, results.filter(({ isDone }) => !isDone).length)
+    const results = await Promise.all(
+      [...grants.values()].map(async (url, index) => await insist(async () => await all[index % 3]!.call(url))),
+    )
+    lost = Math.max(lost, results.filter((result) => result?.isDone !== true).length)
   }
   return lost
 }
