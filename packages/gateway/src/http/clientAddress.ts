@@ -1,5 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import ipaddr from 'ipaddr.js'
+import { LRUCache } from 'lru-cache'
+
+const MAX_REMEMBERED = 1000
 
 /** Which proxies stand before the gateway, and where they write who asks. */
 export interface TrustedProxies {
@@ -28,18 +31,29 @@ export function createClientAddress({ trustedProxies, remoteAddress }: ClientAdd
   const isTrusted = (address: ipaddr.IPv4 | ipaddr.IPv6) =>
     ranges.some(([base, bits]) => address.kind() === base.kind() && address.match(base, bits))
 
-  return (request, environment) => {
-    const peer = parse(remoteAddress?.(request) ?? peerOf(environment))
-    if (peer === undefined || trustedProxies === undefined || !isTrusted(peer)) return peer?.toString()
-    let client = peer
-    for (const hop of hopsOf(request.headers, trustedProxies.header).toReversed()) {
-      const address = parse(hop)
+  function readClient(peer: string, headers: Headers): string | undefined {
+    const address = parse(peer)
+    if (address === undefined || trustedProxies === undefined || !isTrusted(address)) return address?.toString()
+    let client = address
+    for (const hop of hopsOf(headers, trustedProxies.header).toReversed()) {
+      const parsed = parse(hop)
       // Who wrote that is not known, so the last one who is known is who asks.
-      if (address === undefined) break
-      client = address
-      if (!isTrusted(address)) break
+      if (parsed === undefined) break
+      client = parsed
+      if (!isTrusted(parsed)) break
     }
     return client.toString()
+  }
+
+  // Reading an address takes longer than all else that is done for a request that is only let through.
+  const peers = new LRUCache<string, string>({ max: MAX_REMEMBERED })
+  return (request, environment) => {
+    const peer = remoteAddress?.(request) ?? peerOf(environment)
+    if (peer === undefined) return undefined
+    if (trustedProxies !== undefined) return readClient(peer, request.headers)
+    const known = peers.get(peer) ?? readClient(peer, request.headers)
+    if (known !== undefined) peers.set(peer, known)
+    return known
   }
 }
 
@@ -52,6 +66,7 @@ export function parseRange(range: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
 
 /** What is counted as one caller: an IPv4 address, or the network that an IPv6 host chooses its addresses from. */
 export function networkOf(address: string): string {
+  if (!address.includes(':')) return address
   const parsed = parse(address)
   if (parsed === undefined || parsed.kind() === 'ipv4') return address
   return ipaddr.IPv6.networkAddressFromCIDR(`${parsed.toString()}/64`).toString()
