@@ -103,7 +103,7 @@ describe('latchkey serve', () => {
     const records = all.filter(({ message }) => message !== 'audit')
     expect(records.map(({ route, status }) => `${route} ${status}`)).toEqual([
       '/health 200',
-      '/mcp/:endpoint 405',
+      '/mcp/:endpoint 404',
       '/connect/:token 404',
       '/* 404',
       '/keys 200',
