@@ -5,7 +5,6 @@ import {
   member,
   members,
   objectOf,
-  removeMember,
   valueAt,
   type Edit,
   type Member,
@@ -19,6 +18,7 @@ import {
   isObject,
   LOG_LEVEL_META,
   MODERN_VERSION,
+  SERVER_INFO_META,
   VERSION_META,
   type RequestId,
 } from '../upstream/protocol.ts'
@@ -276,26 +276,23 @@ function idEdit(text: string, clientId: RequestId): Edit {
   return place === undefined ? insertMember(text.indexOf('{'), top, 'id', written) : { ...place, text: written }
 }
 
-/** Takes out what the 2025 era does not know: `resultType`, and structured content that is not an object. */
+/**
+ * Takes out what the 2025 era does not know: `resultType`, structured content that is not an object, and who answered in
+ * `_meta`, which some clients would hand on to the model with every text.
+ */
 function forLegacyClient(text: string, message: Record<string, unknown>): string {
   const place = member(members(text), 'result')
   const { result } = message
   if (place === undefined || !isObject(result)) return text
-  const all = members(text, place.start)
-  const structured = result['structuredContent']
-  const isForeign = ({ key }: Member): boolean =>
-    key === 'resultType' || (key === 'structuredContent' && structured !== undefined && !isObject(structured))
-  const foreign = all.filter(isForeign)
-  const [only] = foreign
-  if (only === undefined) return text
-  const edit = foreign.length === 1 ? removeMember(all, only) : undefined
-  return applyEdits(text, [
-    edit ?? {
-      ...place,
-      text: objectOf(
-        text,
-        all.filter((each) => !isForeign(each)),
-      ),
-    },
-  ])
+  const written = members(text, place.start).flatMap((each) => memberForLegacyClient(text, each, result) ?? [])
+  return applyEdits(text, [{ ...place, text: `{${written.join(',')}}` }])
+}
+
+function memberForLegacyClient(text: string, place: Member, result: Record<string, unknown>): string | undefined {
+  const { key, keyStart, start, end } = place
+  const value = result[key]
+  if (key === 'resultType' || (key === 'structuredContent' && !isObject(value))) return undefined
+  if (key !== '_meta' || !isObject(value) || !(SERVER_INFO_META in value)) return text.slice(keyStart, end)
+  const kept = members(text, start).filter((each) => each.key !== SERVER_INFO_META)
+  return kept.length === 0 ? undefined : `"_meta":${objectOf(text, kept)}`
 }
