@@ -49,7 +49,7 @@ const OPTIONS: CreateDocumentOptions = {
 }
 
 /** The OpenAPI 3.1 document of these routes, from the schemas that check their requests. */
-export function createOpenApiDocument(routes: readonly RouteDescription[]) {
+export function createOpenApiDocument(routes: readonly RouteDescription[]): ReturnType<typeof createDocument> {
   return createDocument(
     {
       openapi: '3.1.1',
