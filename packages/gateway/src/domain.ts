@@ -6,16 +6,44 @@ import type { Secret } from './secret.ts'
 
 export type AccountStatus = 'ACTIVE' | 'PENDING_AUTH' | 'PENDING_VERIFICATION' | 'EXPIRED' | 'DISCONNECTED'
 
+export interface OAuthConnectionAuth {
+  readonly type: 'oauth2'
+  /** What to ask for; without it, what the upstream's challenge or metadata names. */
+  readonly scopes?: readonly string[] | undefined
+  /** What stands between two scopes. Default: a space, as RFC 6749 has it. */
+  readonly scopeSeparator?: string | undefined
+  /** Where the client is registered in advance; without it the gateway says itself who it is. */
+  readonly clientId?: string | undefined
+  readonly clientSecret?: Secret | undefined
+  /** A JWK or PEM, for `private_key_jwt`. */
+  readonly privateKey?: Secret | undefined
+  /** Under which id the server knows the public half. */
+  readonly keyId?: string | undefined
+  /** Default: what the server's metadata say. */
+  readonly tokenEndpointAuthMethod?: TokenEndpointAuthMethod | undefined
+  /** How the gateway says who it is where there is no `clientId`. Default: by document where the server takes one. */
+  readonly registration?: 'document' | 'dynamic' | undefined
+  /** The one authorization server that is believed. Default: the one that the upstream names. */
+  readonly issuer?: string | undefined
+  /** For a provider that publishes no metadata: nothing is discovered then. Both or none. */
+  readonly authorizationEndpoint?: string | undefined
+  readonly tokenEndpoint?: string | undefined
+  readonly revocationEndpoint?: string | undefined
+  /** Whether a server is used whose metadata do not say that it knows PKCE; S256 is sent all the same (security T27). */
+  readonly allowMissingPkceMetadata?: boolean | undefined
+  /** Whether `resource` (RFC 8707) is sent. Default: true, as MCP has it; some providers refuse it. */
+  readonly sendResource?: boolean | undefined
+  /** Added to the authorization URL, such as `access_type: "offline"`. */
+  readonly authorizationParameters?: Readonly<Record<string, string>> | undefined
+  /** Words that the provider uses in `token_type` for what is a bearer token, besides `Bearer`; lower case. */
+  readonly bearerTokenTypes?: readonly string[] | undefined
+}
+
+export type TokenEndpointAuthMethod = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
+
 /** How one authorizes to a connection's upstream. */
 export type ConnectionAuth =
-  | {
-      readonly type: 'oauth2'
-      /** What to ask for; without it, what the upstream's challenge or metadata names. */
-      readonly scopes?: readonly string[] | undefined
-      /** Where the client is registered in advance; without it the gateway registers dynamically (RFC 7591). */
-      readonly clientId?: string | undefined
-      readonly clientSecret?: Secret | undefined
-    }
+  | OAuthConnectionAuth
   | {
       readonly type: 'api_key'
       /** The header that carries the key. */
@@ -35,7 +63,29 @@ export interface Connection {
   readonly provider: string
   readonly mcpServerUrl: string
   readonly auth: ConnectionAuth
+  /** Whether only definitions of tools that were approved are listed and called (security T48). Default: no. */
+  readonly pinTools?: boolean | undefined
 }
+
+/** One definition of a tool that an upstream has listed, and whether it may be used. */
+export interface ToolPin {
+  /** Made of the connection, the tool and the digest. */
+  readonly id: string
+  readonly connectionId: string
+  /** As the upstream names it. */
+  readonly tool: string
+  /** SHA-256 of the canonical definition, in base64url. */
+  readonly digest: string
+  readonly state: ToolPinState
+  /** Canonical JSON; undefined where it is too long to keep. */
+  readonly definition: string | undefined
+  /** When an upstream listed it first. */
+  readonly seenAt: Date
+  /** When somebody approved it or put it back into quarantine. */
+  readonly decidedAt: Date | undefined
+}
+
+export type ToolPinState = 'approved' | 'quarantined'
 
 /** Which tools of one connection a config allows; `tools` undefined means all. Names as the upstream gives them. */
 export interface ConnectionToolMapping {
@@ -120,7 +170,7 @@ export interface AccountEvent {
 
 /**
  * Something other than an account's status has changed, and what was remembered of it is not true any more. `subject` is
- * a config's id, an instance's id or a user identifier; a change of the kind `user` is a revocation.
+ * a config's id, a connection's id, an instance's id or a user identifier; a change of the kind `user` is a revocation.
  */
 export interface Change {
   /** Position in the log of changes; grows in the order of the commits. */
@@ -130,7 +180,7 @@ export interface Change {
   readonly occurredAt: Date
 }
 
-export type ChangeKind = 'config' | 'instance' | 'user'
+export type ChangeKind = 'config' | 'connection' | 'instance' | 'user'
 
 /** Where status changes are sent to, as signed HTTP requests. Its secrets are sealed, in the store. */
 export interface WebhookEndpoint {

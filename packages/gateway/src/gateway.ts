@@ -32,6 +32,7 @@ import { createOutboundPolicy } from './http/outboundPolicy.ts'
 import { createReadiness, type Check } from './http/readiness.ts'
 import { createRequestGate } from './http/requestGate.ts'
 import { createRateLimits } from './limits/rateLimits.ts'
+import { createToolPins } from './trust/toolPins.ts'
 import { createMcpEndpoint } from './mcp/endpoint.ts'
 import { createUnknownTools } from './mcp/unknownTools.ts'
 import { createOAuth } from './oauth/oauth.ts'
@@ -182,7 +183,10 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   void credentials.settleInDoubt(registry).catch(() => {})
   const lastUsed = createLastUsed({ store, clock })
   closers.add(lastUsed.close)
+  const toolPins = createToolPins({ store, commit, changes, clock })
+  closers.add(() => toolPins.close())
   const mcp = createMcpEndpoint({
+    toolPins,
     limits,
     onUse: lastUsed.note,
     keys,

@@ -209,6 +209,11 @@ export interface OAuth {
   /** Discovers, registers where needed, and builds the authorization URL (PKCE S256, `resource`, `state`). */
   begin(connection: Connection): Promise<AuthorizationAttempt>
   /**
+   * The document that says who we are (client ID metadata document), by the last part of its path; undefined where there
+   * is none.
+   */
+  clientMetadata(file: string): Readonly<Record<string, unknown>> | undefined
+  /**
    * Validates the callback (state, `iss`, error) and redeems the code, once.
    * Throws GatewayError `forbidden` with a plain reason for the page (such as: consent was declined).
    */
@@ -253,6 +258,10 @@ export interface AuthorizationAttempt {
   readonly clientId: string
   readonly resource: string
   readonly redirectUri: string
+  /** What was asked for, divided by spaces: where the answer names no scope, all of it was granted (RFC 6749 section 5.1). */
+  readonly scope?: string | undefined
+  /** Something that the configuration allows by exception and that the audit log should show. */
+  readonly exception?: 'pkce-not-advertised' | undefined
 }
 
 /** `events/eventLog.ts`: status changes, in order, pushed and resumable. */
@@ -440,6 +449,28 @@ export interface RateLimits {
   take(by: LimitedBy, key: string): Promise<number | undefined>
   /** Counts nothing. */
   isUsedUp(by: LimitedBy, key: string): Promise<number | undefined>
+}
+
+/** `trust/toolPins.ts`: which definitions of tools may be used, of connections that pin them (security T48). */
+export interface ToolPins {
+  /**
+   * Told of a list that an upstream gave. Gives the digests that are approved: all of the first list that ever came of
+   * this connection; of later ones, what is new is quarantined.
+   */
+  admit(connection: Connection, tools: readonly ListedTool[]): Promise<ReadonlySet<string>>
+  /**
+   * For whoever cannot ask for the list: whether any definition of a tool of this name is approved. While nothing has ever
+   * been listed, everything may be.
+   */
+  mayBeApproved(connection: Connection, tool: string): Promise<boolean>
+}
+
+/** A tool as an upstream listed it. */
+export interface ListedTool {
+  readonly tool: string
+  readonly digest: string
+  /** Canonical JSON. */
+  readonly definition: string
 }
 
 /** `mcp/endpoint.ts`. */

@@ -32,9 +32,17 @@ export interface Notes {
   readonly record: RecordEvent
   /** Notes that something else is not what it was; see `Change`. */
   readonly note: (kind: ChangeKind, subject: string, occurredAt: Date) => Promise<void>
+  /** Writes into the audit log, together with the change. */
+  readonly audit: (entry: AuditEntry, occurredAt: Date) => Promise<void>
 }
 
-export type RecordEvent = (account: ConnectedAccount, status: AccountStatus, occurredAt: Date) => Promise<void>
+export type RecordEvent = (
+  account: ConnectedAccount,
+  status: AccountStatus,
+  occurredAt: Date,
+  /** For the audit log. */
+  reason?: string,
+) => Promise<void>
 
 export type Commit = <T>(change: (store: Store, notes: Notes) => Promise<T>) => Promise<T>
 
@@ -49,17 +57,18 @@ export function createCommit({ store, publish, announce, audit }: CommitOptions)
     }
     const result = await store.transaction((inner) =>
       change(inner, {
-        record: async (account, status, occurredAt) => {
+        record: async (account, status, occurredAt, reason) => {
           const event = await inner.events.append(eventOf(account, status, occurredAt))
           // With the event or not at all: what crashes after the commit sends it later.
           await inner.webhooks.enqueue(event, occurredAt)
-          await writeDown(inner, statusChange(event), occurredAt)
+          await writeDown(inner, statusChange(event, reason), occurredAt)
           events.push(event)
         },
         note: async (kind, subject, occurredAt) => {
           changes.push(await inner.changes.append({ kind, subject, occurredAt }))
           await writeDown(inner, changeOf(kind, subject), occurredAt)
         },
+        audit: (entry, occurredAt) => writeDown(inner, entry, occurredAt),
       }),
     )
     audit?.committed(audited)
@@ -81,13 +90,15 @@ function eventOf(account: ConnectedAccount, status: AccountStatus, occurredAt: D
   }
 }
 
-function statusChange({ accountId, userIdentifier, connectionId, status, oldStatus }: AccountEvent): AuditEntry {
-  const details = { status, oldStatus }
+function statusChange(event: AccountEvent, reason: string | undefined): AuditEntry {
+  const { accountId, userIdentifier, connectionId, status, oldStatus } = event
+  const details = { status, oldStatus, ...(reason !== undefined && { reason }) }
   return { action: 'account.status_changed', userIdentifier, connectionId, accountId, details }
 }
 
 function changeOf(kind: ChangeKind, subject: string): AuditEntry {
   if (kind === 'config') return { action: 'config.changed', configId: subject }
+  if (kind === 'connection') return { action: 'connection.changed', connectionId: subject }
   if (kind === 'instance') return { action: 'instance.changed', instanceId: subject }
   return { action: 'user.changed', userIdentifier: subject }
 }

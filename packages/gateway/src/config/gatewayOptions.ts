@@ -152,18 +152,64 @@ export interface ConnectionOptions {
   readonly provider?: OptionText | undefined
   /** The upstream MCP server: `https`, or `http` on a loopback address. */
   readonly mcpServerUrl: OptionText
+  /**
+   * Whether only tools whose definition was approved are listed and called. The tools of the first list are taken as
+   * approved; what is new or changed afterwards waits for approval. Default: false.
+   */
+  readonly pinTools?: boolean | undefined
   readonly auth: ConnectionAuthOptions
 }
 
+export interface OAuth2Options {
+  readonly type: 'oauth2'
+  /** What to ask for. Default: what the upstream names. */
+  readonly scopes?: readonly OptionText[] | undefined
+  /** What stands between two scopes, where that is not a space. */
+  readonly scopeSeparator?: ',' | ' ' | undefined
+  /**
+   * The client that is registered in advance, with `{publicUrl}/oauth/callback` as its redirect URI. Default: the gateway
+   * shows the server its client ID metadata document, or registers itself, as the server wants it.
+   */
+  readonly clientId?: OptionText | undefined
+  readonly clientSecret?: OptionText | undefined
+  /** The key for `private_key_jwt`: a JWK, as an object or a text, or PEM. */
+  readonly privateKey?: OptionText | Readonly<Record<string, unknown>> | undefined
+  /** The `kid` under which the server knows the public key. Default: that of the JWK. */
+  readonly keyId?: OptionText | undefined
+  /** Default: `private_key_jwt` with a `privateKey`, else what the server's metadata say. */
+  readonly tokenEndpointAuthMethod?:
+    | 'client_secret_basic'
+    | 'client_secret_post'
+    | 'private_key_jwt'
+    | 'none'
+    | undefined
+  /**
+   * How the gateway says who it is where there is no `clientId`: `document` by its client ID metadata document where the
+   * server takes one, else by registering; `dynamic` always by registering. Default: `document`.
+   */
+  readonly registration?: 'document' | 'dynamic' | undefined
+  /** The one authorization server that is believed. Default: the one that the upstream names. */
+  readonly issuer?: OptionText | undefined
+  /** For a provider that publishes no metadata: then nothing is discovered. Needs a `tokenEndpoint` and a `clientId` too. */
+  readonly authorizationEndpoint?: OptionText | undefined
+  readonly tokenEndpoint?: OptionText | undefined
+  /** Where grants are given back (RFC 7009). */
+  readonly revocationEndpoint?: OptionText | undefined
+  /**
+   * Whether a provider is used whose metadata do not say that it knows PKCE. S256 is sent all the same, and the audit log
+   * shows every use. Default: false: such a provider is refused, as MCP wants it.
+   */
+  readonly allowMissingPkceMetadata?: boolean | undefined
+  /** Whether `resource` (RFC 8707) is sent. Default: true; some providers refuse it. */
+  readonly sendResource?: boolean | undefined
+  /** Added to the authorization URL, such as `{ "access_type": "offline" }`. */
+  readonly authorizationParameters?: Readonly<Record<string, OptionText>> | undefined
+  /** What the provider calls a bearer token in `token_type`, besides `Bearer`. */
+  readonly bearerTokenTypes?: readonly OptionText[] | undefined
+}
+
 export type ConnectionAuthOptions =
-  | {
-      readonly type: 'oauth2'
-      /** What to ask for. Default: what the upstream names. */
-      readonly scopes?: readonly OptionText[] | undefined
-      /** The client that is registered in advance. Default: the gateway registers itself. */
-      readonly clientId?: OptionText | undefined
-      readonly clientSecret?: OptionText | undefined
-    }
+  | OAuth2Options
   | {
       readonly type: 'api_key'
       /** The header that carries the key. */

@@ -6,6 +6,7 @@ import { Secret } from '../secret.ts'
 import type { Clock } from '../services.ts'
 import type { KeyManagement, KeyManagementService } from '../vault/keyManagement.ts'
 import { isLoopback } from './isLoopback.ts'
+import { createOAuth2Schema } from './oauth2Schema.ts'
 import { suggest } from './suggest.ts'
 
 /** What to say about a value of the wrong type. */
@@ -47,6 +48,8 @@ const mcpServerUrl = url
   .refine((value) => value.hash === '', 'must not have a fragment')
   .transform((value) => value.href)
 
+const oauth2 = createOAuth2Schema({ must, text, secret, strict, endpoint: mcpServerUrl })
+
 /** Headers that belong to the gateway or to HTTP itself. */
 const RESERVED_HEADERS = /^(?:host|connection|content-.*|transfer-encoding|te|upgrade|accept|cookie|mcp-.*)$/i
 
@@ -57,15 +60,7 @@ const header = text
 const auth = z.discriminatedUnion(
   'type',
   [
-    strict({
-      type: z.literal('oauth2'),
-      scopes: z.array(text.regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'is not a scope'), must('a list of texts')).optional(),
-      clientId: text.optional(),
-      clientSecret: secret.optional(),
-    }).refine((value) => value.clientSecret === undefined || value.clientId !== undefined, {
-      path: ['clientId'],
-      error: 'is missing, but there is a clientSecret',
-    }),
+    oauth2,
     strict({
       type: z.literal('api_key'),
       header,
@@ -91,6 +86,7 @@ const connection = strict({
   displayName: text.max(100, 'is longer than 100 characters').optional(),
   provider: text.max(100, 'is longer than 100 characters').optional(),
   mcpServerUrl,
+  pinTools: z.boolean(must('true or false')).optional(),
   auth,
 })
 

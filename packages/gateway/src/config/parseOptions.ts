@@ -179,6 +179,7 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
       displayName: connection.displayName ?? name,
       provider: connection.provider ?? name,
       mcpServerUrl: connection.mcpServerUrl,
+      ...(connection.pinTools !== undefined && { pinTools: connection.pinTools }),
       auth: connection.auth,
     })),
     configs: Object.entries(options.configs).map(([name, config]) => ({

@@ -2,6 +2,7 @@ import type { AccountOfConnection, Accounts } from '../services.ts'
 import type { ListKind, UpstreamItem } from '../upstream/listPage.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import type { Principal } from './authenticate.ts'
+import type { Quarantine } from './quarantine.ts'
 import { exposedUri } from './resourceUris.ts'
 import { exposedToolName, isChangedToolName, mayBelongTo, unchangedUpstreamName, type ToolNaming } from './toolNames.ts'
 
@@ -76,13 +77,15 @@ export async function findItem(
   connections: readonly AllowedConnection[],
   principal: Principal,
   exposed: string,
-  upstreams: Upstreams,
+  { upstreams, quarantine }: { readonly upstreams: Upstreams; readonly quarantine: Quarantine },
 ): Promise<AllowedItem | undefined> {
   if (principal.tools?.has(exposed) === false) return undefined
   for (const from of connections) {
     if (kind !== 'tools' && !isWhole(from, principal)) continue
     const upstreamName = await upstreamNameOf(kind, from, exposed, upstreams)
-    if (upstreamName !== undefined) return { from, upstreamName }
+    if (upstreamName === undefined) continue
+    const isAdmitted = kind !== 'tools' || (await quarantine.admits(from, upstreamName))
+    return isAdmitted ? { from, upstreamName } : undefined
   }
   return undefined
 }

@@ -15,6 +15,7 @@ import type {
   RateLimits,
   RequestLog,
   Revocations,
+  ToolPins,
   ToolInspector,
   Vault,
 } from '../services.ts'
@@ -46,6 +47,7 @@ import { isRouted } from './findRoute.ts'
 import { createListening } from './listening.ts'
 import { createToolInspector } from './inspectTools.ts'
 import { listItems } from './listItems.ts'
+import { createQuarantine } from './quarantine.ts'
 import { relayRequest } from './relayRequest.ts'
 import { createRequestStates } from './requestStates.ts'
 import { createStandingCalls, type StandingCall } from './standingCalls.ts'
@@ -74,6 +76,7 @@ export interface McpEndpointDeps {
   readonly credentials: Credentials
   readonly events: EventLog
   readonly changes: Changes
+  readonly toolPins: ToolPins
   readonly fetch: GuardedFetch
   readonly clock: Clock
   /** How often an agent may ask. Default: as often as it likes. */
@@ -112,6 +115,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
   } = deps
   const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
+  const quarantine = createQuarantine({ pins: deps.toolPins, upstreams })
   const inFlight = createInFlight()
   const standing = createStandingCalls(deps)
   const listening = createListening({ accounts, events, changes, upstreams, standing })
@@ -224,10 +228,14 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
     log: RequestLog,
   ): Promise<Response> {
     const request = { kind, principal, era, cursor: params['cursor'] }
-    const listing = await listItems({ accounts, upstreams, serverInfo }, request)
+    const listing = await listItems({ accounts, upstreams, quarantine, serverInfo }, request)
     if (listing === undefined) return errorReply(id, { code: INVALID_PARAMS, message: 'Invalid cursor' }, 200)
-    const { result, count, unavailable } = listing
+    const { result, count, unavailable, flags } = listing
     log.set(kind, count)
+    if (flags.length > 0) {
+      log.set('flagged', flags.length)
+      log.set('flags', [...new Set(flags.flat())].toSorted().join(','))
+    }
     if (unavailable.length > 0) log.set('unavailable', unavailable.map(({ connection }) => connection).join(','))
     return resultReply(id, result)
   }
@@ -254,7 +262,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
     const logLevel = session && logLevels.get(session.id)
     const exchange = { principal, call, headers: request.headers, session, logLevel, log, abort, onAccount, onEnd }
     try {
-      return await relayRequest({ accounts, upstreams, clientInfo: serverInfo, states, asked }, exchange)
+      return await relayRequest({ accounts, upstreams, quarantine, clientInfo: serverInfo, states, asked }, exchange)
     } catch (error) {
       onEnd()
       if (!abort.signal.aborted) throw error

@@ -5,6 +5,7 @@ import { findItem, isWhole, type AllowedConnection, type NamedKind } from './all
 import type { Principal } from './authenticate.ts'
 import type { ParamEdit } from './callTranslation.ts'
 import type { InboundRequest } from './inbound.ts'
+import type { Quarantine } from './quarantine.ts'
 import type { RpcError } from './replies.ts'
 import { upstreamUri } from './resourceUris.ts'
 
@@ -22,6 +23,7 @@ export type Found = Route | { readonly refusal: RpcError }
 
 export interface FindRouteDeps {
   readonly upstreams: Upstreams
+  readonly quarantine: Quarantine
   readonly principal: Principal
   readonly connections: readonly AllowedConnection[]
 }
@@ -68,14 +70,14 @@ export async function mirroredOf(upstreams: Upstreams, route: Route): Promise<re
 const MAX_ECHO = 256
 
 async function byName(
-  { upstreams, principal, connections }: FindRouteDeps,
+  { upstreams, quarantine, principal, connections }: FindRouteDeps,
   kind: NamedKind,
   name: unknown,
   path: readonly string[],
 ): Promise<Found> {
   const noun = kind === 'tools' ? 'tool' : 'prompt'
   if (typeof name !== 'string') return refuse(`Invalid params: the name of the ${noun} is missing`)
-  const item = await findItem(kind, connections, principal, name, upstreams)
+  const item = await findItem(kind, connections, principal, name, { upstreams, quarantine })
   if (item === undefined) return refuse(`Unknown ${noun}: ${name.slice(0, MAX_ECHO)}`)
   const { from, upstreamName } = item
   return { from, edits: [{ path, value: upstreamName }], nameHeader: upstreamName, what: `the ${noun} "${name}"` }

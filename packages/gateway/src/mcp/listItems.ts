@@ -3,10 +3,12 @@ import { GatewayError } from '../errors.ts'
 import type { Accounts, UnavailableReason } from '../services.ts'
 import { SERVER_INFO_META, type Era } from '../upstream/protocol.ts'
 import type { ListKind, UpstreamItem } from '../upstream/listPage.ts'
+import type { TextFlag } from '../upstream/plainText.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { allowedConnections, allowedName, isWanted, type AllowedConnection } from './allowedItems.ts'
 import type { Principal } from './authenticate.ts'
 import type { ServerInfo } from './identity.ts'
+import type { Quarantine } from './quarantine.ts'
 
 interface Unavailable {
   readonly connection: string
@@ -16,6 +18,7 @@ interface Unavailable {
 export interface ListItemsDeps {
   readonly accounts: Accounts
   readonly upstreams: Upstreams
+  readonly quarantine: Quarantine
   readonly serverInfo: ServerInfo
 }
 
@@ -32,6 +35,8 @@ export interface Listing {
   readonly result: string
   readonly count: number
   readonly unavailable: readonly Unavailable[]
+  /** Of each item whose texts were changed, what was taken out (security T49). */
+  readonly flags: readonly (readonly TextFlag[])[]
 }
 
 const TTL_MS = 60_000
@@ -44,20 +49,21 @@ const PAGE_SIZE = 1000
  * What is missing is named; it is never a list with fewer items and no word. Undefined for a cursor that is not ours.
  */
 export async function listItems(
-  { accounts, upstreams, serverInfo }: ListItemsDeps,
+  { accounts, upstreams, quarantine, serverInfo }: ListItemsDeps,
   { kind, principal, era, cursor }: ListRequest,
 ): Promise<Listing | undefined> {
   const start = readCursor(cursor)
   if (start === undefined) return undefined
   const connections = await allowedConnections(accounts, principal)
   const wanted = connections.filter((each) => isWanted(kind, each, principal))
-  const parts = await Promise.all(wanted.map((each) => listOne(upstreams, kind, each)))
+  const parts = await Promise.all(wanted.map((each) => listOne({ upstreams, quarantine }, kind, each)))
   const unavailable = parts.flatMap((part) => ('reason' in part ? [part] : []))
   const items = parts.flatMap((part) => ('reason' in part ? [] : exposedItems(kind, part, principal, era)))
   const page = items.slice(start, start + PAGE_SIZE)
   const nextCursor = start + PAGE_SIZE < items.length ? writeCursor(start + PAGE_SIZE) : undefined
   const result = resultOf({ kind, era, page, nextCursor, unavailable, serverInfo })
-  return { result, count: page.length, unavailable }
+  const flags = parts.flatMap((part) => ('reason' in part ? [] : part.items.map((item) => item.flags)))
+  return { result, count: page.length, unavailable, flags: flags.filter(({ length }) => length > 0) }
 }
 
 function resultOf({
@@ -105,11 +111,16 @@ interface Available {
   readonly items: readonly UpstreamItem[]
 }
 
-async function listOne(upstreams: Upstreams, kind: ListKind, from: AllowedConnection): Promise<Part> {
+async function listOne(
+  { upstreams, quarantine }: Pick<ListItemsDeps, 'upstreams' | 'quarantine'>,
+  kind: ListKind,
+  from: AllowedConnection,
+): Promise<Part> {
   const connection = from.connection.name
   if (from.account.status !== 'ACTIVE') return { connection, reason: 'authorization_required' }
   try {
-    return { from, items: await upstreams.list(from, kind) }
+    const items = await upstreams.list(from, kind)
+    return { from, items: kind === 'tools' ? await quarantine.admitted(from, items) : items }
   } catch (error) {
     return { connection, reason: reasonOf(error) }
   }

@@ -148,6 +148,9 @@ async function follow(deps: ListeningDeps, following: Following): Promise<void> 
     }),
     deps.changes.subscribe(({ kind, subject }) => {
       if (kind === 'config' && subject === principal.config.id) tellLists()
+      // Its tools were approved, or put into quarantine.
+      const isOurs = principal.config.mappings.some(({ connectionId }) => connectionId === subject)
+      if (kind === 'connection' && isOurs && wanted.lists.has('tools')) stream.tellList('tools')
     }),
   ]
   signal.addEventListener('abort', () => {

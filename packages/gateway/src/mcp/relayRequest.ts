@@ -17,6 +17,7 @@ import { findRoute, LEGACY_METHODS, mirroredOf, type Route } from './findRoute.t
 import type { InboundRequest } from './inbound.ts'
 import type { LegacySession } from './legacySession.ts'
 import { paramHeadersOf } from './mirroredHeaders.ts'
+import type { Quarantine } from './quarantine.ts'
 import { relayAnswer, type RelayOptions, type UpstreamRequest } from './relayAnswer.ts'
 import { relayRounds } from './relayRounds.ts'
 import { errorReply, jsonReply, type RpcError } from './replies.ts'
@@ -26,6 +27,7 @@ import { exposedUri } from './resourceUris.ts'
 export interface RelayRequestDeps {
   readonly accounts: Accounts
   readonly upstreams: Upstreams
+  readonly quarantine: Quarantine
   readonly clientInfo: ClientInfo
   readonly states: RequestStates
   readonly asked: AskedRequests
@@ -53,7 +55,7 @@ export interface Exchange {
 export async function relayRequest(deps: RelayRequestDeps, exchange: Exchange): Promise<Response> {
   const { principal, call } = exchange
   const connections = await allowedConnections(deps.accounts, principal)
-  const found = await findRoute({ upstreams: deps.upstreams, principal, connections }, call)
+  const found = await findRoute({ ...deps, principal, connections }, call).catch(unfindable)
   if ('refusal' in found) return refuse(exchange, found.refusal)
   exchange.log.set('connection', found.from.connection.name)
   if (isKnownTool(deps.upstreams, exchange.call, found)) exchange.log.set('tool', found.nameHeader)
@@ -69,6 +71,13 @@ export async function relayRequest(deps: RelayRequestDeps, exchange: Exchange): 
     if (!(error instanceof GatewayError)) throw error
     return error.code === 'consent_required' ? askForConsent(deps, exchange, route) : failed(exchange, route, error)
   }
+}
+
+/** A tool whose definition has to be compared before it is called, with an upstream that does not list it now. */
+function unfindable(error: unknown): { readonly refusal: RpcError } {
+  const isUpstreams = error instanceof GatewayError && error.code.startsWith('upstream_')
+  if (isUpstreams) return { refusal: { code: UPSTREAM_FAILED, message: error.message } }
+  throw error
 }
 
 /** Whether the name is one that the config or the upstream has: what a caller makes up gets into no log. */

@@ -1,5 +1,12 @@
 import type { Generated } from 'kysely'
-import type { AccountStatus, AuditOutcome, ChangeKind, WebhookDeliveryStatus, WebhookDisabledReason } from '../domain.ts'
+import type {
+  AccountStatus,
+  AuditOutcome,
+  ChangeKind,
+  ToolPinState,
+  WebhookDeliveryStatus,
+  WebhookDisabledReason,
+} from '../domain.ts'
 import type { RingName } from './store.ts'
 
 /** The tables, as Kysely sees them. Times are milliseconds since the epoch. */
@@ -22,6 +29,8 @@ export interface Schema {
   webhook_endpoints: WebhookEndpointsTable
   webhook_deliveries: WebhookDeliveriesTable
   audit_log: AuditLogTable
+  pinned_connections: PinnedConnectionsTable
+  tool_pins: ToolPinsTable
 }
 
 export interface ConnectionsTable {
@@ -213,4 +222,24 @@ export interface AuditLogTable {
   address: string | null
   /** JSON. */
   details: string | null
+}
+
+/** Whose tools were approved once, when pinning began. */
+export interface PinnedConnectionsTable {
+  connection_id: string
+  pinned_at: number
+}
+
+export interface ToolPinsTable {
+  /** Sorts by connection, then tool. */
+  id: string
+  connection_id: string
+  /** JSON: a string. */
+  tool: string
+  digest: string
+  state: ToolPinState
+  /** Null where it is too long to keep. */
+  definition: string | null
+  seen_at: number
+  decided_at: number | null
 }

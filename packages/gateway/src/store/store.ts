@@ -17,6 +17,8 @@ import type {
   ConnectionToolMapping,
   McpConfig,
   McpInstance,
+  ToolPin,
+  ToolPinState,
   WebhookAttempt,
   WebhookDelivery,
   WebhookDeliveryStatus,
@@ -46,6 +48,7 @@ export interface Store {
   readonly webhooks: WebhookStore
   readonly audit: AuditStore
   readonly idempotency: IdempotencyStore
+  readonly toolPins: ToolPinStore
   /**
    * All or nothing. Within `work` use only the store that it is given: the outer one waits for the transaction to end,
    * and would wait for ever. Transactions that write do not interleave.
@@ -598,4 +601,24 @@ export interface SealedHead {
 export interface SealedChange extends Omit<SealedHead, 'head'> {
   readonly from: Uint8Array
   readonly to: Uint8Array
+}
+
+/** Which definitions of a connection's tools may be used. */
+export interface ToolPinStore {
+  /** Notes that pinning has begun. True for the first who says so. */
+  begin(connectionId: string, at: Date): Promise<boolean>
+  approved(connectionId: string): Promise<readonly Pick<ToolPin, 'tool' | 'digest'>[]>
+  /** Those that are there stay as they are. Gives those that were not. */
+  insertMissing(pins: readonly ToolPin[]): Promise<readonly ToolPin[]>
+  get(id: string): Promise<ToolPin | undefined>
+  /** By id, which is by tool; see {@link PlaceQuery}. */
+  list(query: ToolPinFilter & PlaceQuery): Promise<readonly ToolPin[]>
+  count(filter: ToolPinFilter): Promise<number>
+  /** False if it has this state already, or there is none. */
+  decide(id: string, state: ToolPinState, at: Date): Promise<boolean>
+}
+
+export interface ToolPinFilter {
+  readonly connectionId: string
+  readonly state?: ToolPinState | undefined
 }

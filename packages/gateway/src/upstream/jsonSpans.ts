@@ -127,7 +127,7 @@ function decodeKey(text: string, start: number, end: number): string {
   return raw.includes('\\') ? String(JSON.parse(text.slice(start, end))) : raw
 }
 
-function skipWhitespace(text: string, at: number): number {
+export function skipWhitespace(text: string, at: number): number {
   let index = at
   for (;;) {
     const code = text.charCodeAt(index)
@@ -141,7 +141,8 @@ function skipComma(text: string, at: number): number {
   return text.charCodeAt(index) === COMMA ? skipWhitespace(text, index + 1) : index
 }
 
-function skipValue(text: string, at: number): number {
+/** From where a value begins to behind it. */
+export function skipValue(text: string, at: number): number {
   const code = text.charCodeAt(at)
   if (code === QUOTE) return skipString(text, at)
   if (code === OPEN_BRACE || code === OPEN_BRACKET) return skipContainer(text, at)
@@ -149,7 +150,7 @@ function skipValue(text: string, at: number): number {
 }
 
 /** From the opening quote to behind the closing one. */
-function skipString(text: string, at: number): number {
+export function skipString(text: string, at: number): number {
   let index = at
   for (;;) {
     index = text.indexOf('"', index + 1)

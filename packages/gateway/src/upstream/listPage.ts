@@ -1,6 +1,8 @@
 import type { Connection } from '../domain.ts'
 import { invalidUpstream } from './failures.ts'
 import { DuplicateKeyError, elements, member, members, objectOf, valueAt } from './jsonSpans.ts'
+import { plainItem } from './plainItem.ts'
+import type { TextFlag } from './plainText.ts'
 import { isObject } from './protocol.ts'
 import type { Answer } from './readAnswer.ts'
 
@@ -27,12 +29,16 @@ interface ItemText {
   readonly nameEnd: number
 }
 
-/** A tool, prompt, resource or template as its upstream wrote it. */
+/** A tool, prompt, resource or template as its upstream wrote it, but for what only a model would read (T49). */
 export interface UpstreamItem extends ItemText {
   /** The name, the URI, or the URI template. */
   readonly name: string
   /** The same without what a client of the 2025 era would choke on; undefined where that is nothing. */
   readonly legacy: ItemText | undefined
+  /** Exactly as the upstream wrote it, where that is something else. */
+  readonly original: string | undefined
+  /** What was taken out of its texts. */
+  readonly flags: readonly TextFlag[]
   /** Arguments that a client of the 2026-07-28 era repeats in headers. */
   readonly mirrored: readonly MirroredArgument[]
 }
@@ -73,15 +79,19 @@ function readItems(kind: ListKind, text: string, parsed: readonly unknown[]): Up
   })
 }
 
-function readItem(kind: ListKind, json: string, value: Record<string, unknown>): UpstreamItem[] {
+function readItem(kind: ListKind, written: string, value: Record<string, unknown>): UpstreamItem[] {
   const { identifiedBy } = LISTS[kind]
   const name = value[identifiedBy]
+  const isResource = kind === 'resources' || kind === 'resourceTemplates'
+  const { json, flags } = plainItem(written, { isResource })
+  const original = json === written ? undefined : written
   const text = itemText(json, identifiedBy)
   if (typeof name !== 'string' || name === '' || text === undefined) return []
-  if (kind !== 'tools') return [{ ...text, name, legacy: undefined, mirrored: [] }]
+  if (kind !== 'tools') return [{ ...text, name, original, flags, legacy: undefined, mirrored: [] }]
   const { inputSchema, outputSchema } = value
   const legacy = isObject(outputSchema) && outputSchema['type'] !== 'object' ? withoutOutputSchema(json) : undefined
-  return [{ ...text, name, legacy, mirrored: isObject(inputSchema) ? mirroredArguments(inputSchema) : [] }]
+  const mirrored = isObject(inputSchema) ? mirroredArguments(inputSchema) : []
+  return [{ ...text, name, original, flags, legacy, mirrored }]
 }
 
 function itemText(json: string, identifiedBy: string): ItemText | undefined {

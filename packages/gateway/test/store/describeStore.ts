@@ -8,6 +8,7 @@ import { describeIdempotency } from './describeIdempotency.ts'
 import { describeLists } from './describeLists.ts'
 import { describePendingRevocations } from './describePendingRevocations.ts'
 import { describeSealed } from './describeSealed.ts'
+import { describeToolPins } from './describeToolPins.ts'
 import { describeVerifications } from './describeVerifications.ts'
 import { describeFeed } from './describeFeed.ts'
 import { describeWebhooks } from './describeWebhooks.ts'
@@ -51,6 +52,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describeLetters(() => store)
     describeLocks(() => store)
     describeAudit(() => store)
+    describeToolPins(() => store)
 
     describe('connections', () => {
       it('gives the same id for a name, however often it is asked', async () => {

@@ -8,6 +8,7 @@ import { verification } from './0003_verification.ts'
 import { replicas } from './0007_replicas.ts'
 import { ringKeys } from './0008_ring_keys.ts'
 import { pendingRevocations } from './0009_pending_revocations.ts'
+import { toolPins } from './0010_tool_pins.ts'
 import { webhooks } from './0004_webhooks.ts'
 import { idempotency } from './0005_idempotency.ts'
 import { audit } from './0006_audit.ts'
@@ -37,6 +38,7 @@ function migrations(types: ColumnTypes): Record<string, Migration> {
     '0007_replicas': replicas,
     '0008_ring_keys': ringKeys,
     '0009_pending_revocations': pendingRevocations,
+    '0010_tool_pins': toolPins,
   }
   return Object.fromEntries(
     Object.entries(steps).map(([name, step]) => [name, { up: (db) => step(db as Kysely<unknown>, types) }]),

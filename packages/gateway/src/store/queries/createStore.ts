@@ -18,6 +18,7 @@ import { createRevocationStore } from './revocations.ts'
 import { createRingKeyStore } from './ringKeys.ts'
 import { createSealedStore } from './sealed.ts'
 import { createSettingStore } from './settings.ts'
+import { createToolPinStore } from './toolPins.ts'
 import { createVerificationStore } from './verifications.ts'
 import { createWebhookStore } from './webhooks.ts'
 
@@ -103,6 +104,7 @@ function rooms(db: Kysely<Schema>) {
     webhooks: createWebhookStore(db),
     audit: createAuditStore(db),
     idempotency: createIdempotencyStore(db),
+    toolPins: createToolPinStore(db),
   }
 }
 

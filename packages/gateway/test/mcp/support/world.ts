@@ -1,3 +1,8 @@
+import { createCommit } from '../../../src/accounts/commit.ts'
+import { createAudit } from '../../../src/audit/audit.ts'
+import { openSqliteStore } from '../../../src/store/sqlite/open.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { createToolPins, type ManagedToolPins } from '../../../src/trust/toolPins.ts'
 import { createVault } from '../../../src/vault/vault.ts'
 import { aRing } from '../../keys/ring.ts'
 /** A gateway's MCP endpoint with everything around it in memory, and the network real. */
@@ -25,6 +30,8 @@ export interface WorldOptions {
   readonly connections: Readonly<Record<string, string>>
   /** Connection name → allowed tools; all of them where it is missing. */
   readonly allow?: Readonly<Record<string, readonly string[]>>
+  /** Connections that pin their tools. */
+  readonly pin?: readonly string[]
   readonly listTimeoutMs?: number
   readonly fetch?: McpEndpointDeps['fetch']
 }
@@ -54,15 +61,21 @@ export interface World extends AsyncDisposable {
   rotateUrl(user: string): void
   deleteConfig(): void
   post(url: string, body: unknown, headers?: Record<string, string>): Promise<Response>
+  connection(name: string): Connection
+  readonly toolPins: ManagedToolPins
+  readonly store: Store
 }
 
 const KEY_RING = { currentId: 'k1', keys: new Map([['k1', new Uint8Array(randomBytes(32))]]) }
 
-export async function createWorld({ connections, allow = {}, listTimeoutMs, fetch }: WorldOptions): Promise<World> {
+export async function createWorld(options: WorldOptions): Promise<World> {
+  const { connections, allow = {}, pin = [], listTimeoutMs, fetch } = options
   const clock = { now: Date.now() }
   const publicUrl = new URL('http://127.0.0.1:1')
   const keys = createKeys(KEY_RING, { publicUrl, clock: () => clock.now })
-  const byName = new Map(Object.entries(connections).map(([name, url]) => [name, connectionOf(name, url)]))
+  const byName = new Map(
+    Object.entries(connections).map(([name, url]) => [name, connectionOf(name, url, pin.includes(name))]),
+  )
   const config: McpConfig = {
     id: 'cfg_test',
     name: 'test',
@@ -169,6 +182,16 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
     changes.announce({ sequence, kind, subject, occurredAt: new Date(clock.now) })
   }
 
+  const store = await openSqliteStore(':memory:')
+  for (const { id, name } of byName.values()) await store.connections.ensure({ id, name, createdAt: new Date(0) })
+  const commit = createCommit({
+    store,
+    publish: () => undefined,
+    announce: changes.announce,
+    audit: createAudit({ store: store.audit, clock: () => clock.now }),
+  })
+  const toolPins = createToolPins({ store, commit, changes, clock: () => clock.now })
+
   const epochs = new Map<string, number>()
   const guardedFetch = createGuardedFetch({ allowLoopback: true })
   const endpoint = createMcpEndpoint({
@@ -180,6 +203,7 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
     instances,
     events,
     changes,
+    toolPins,
     revocations: { epoch: (user) => Promise.resolve(epochs.get(user) ?? 0) },
     fetch: fetch ?? guardedFetch,
     clock: () => clock.now,
@@ -249,8 +273,13 @@ export async function createWorld({ connections, allow = {}, listTimeoutMs, fetc
         headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
+    connection: connectionNamed,
+    toolPins,
+    store,
     async [Symbol.asyncDispose]() {
       await endpoint.close()
+      toolPins.close()
+      await store.close()
       await listener.close()
       await guardedFetch.close()
     },
@@ -263,7 +292,7 @@ function notItsBusiness(): never {
   throw new Error('The MCP endpoint has asked for something that is not its business.')
 }
 
-function connectionOf(name: string, mcpServerUrl: string): Connection {
+function connectionOf(name: string, mcpServerUrl: string, pinTools: boolean): Connection {
   const auth = { type: 'api_key', header: 'Authorization' } as const
-  return { id: `conn_${name}`, name, displayName: name.toUpperCase(), provider: name, mcpServerUrl, auth }
+  return { id: `conn_${name}`, name, displayName: name.toUpperCase(), provider: name, mcpServerUrl, pinTools, auth }
 }
