@@ -43,7 +43,7 @@ async function wake(stack: Stack, user: string, wait: Wait): Promise<number> {
   const browser = createHttpBrowser()
   await consentAs(user, await link.promise, { browser })
   const resolvedAt = await waiting
-  const callback = browser.visits.find(({ url }) => new URL(url).pathname === '/oauth/callback')
+  const callback = browser.visits.find(({ url }) => new URL(url).pathname.startsWith('/oauth/callback'))
   if (!callback) throw new Error('The consent did not come back to the gateway.')
   return resolvedAt - callback.sentAt
 }

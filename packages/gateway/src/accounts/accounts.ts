@@ -77,7 +77,8 @@ export function createAccounts({
       return read && { account: read.account, credential: openCredential(vault, read.account, read.sealed) }
     },
 
-    setStatus: (account, status) => commit((inner, { record }) => setStatus(inner, record, account, status)),
+    setStatus: (account, status, reason) =>
+      commit((inner, { record }) => setStatus(inner, record, account, status, reason)),
   }
 
   async function list(connections: readonly Connection[], userIdentifier: string) {
@@ -107,11 +108,17 @@ export function createAccounts({
     return { connection, account: (await store.accounts.get(account.id)) ?? account }
   }
 
-  async function setStatus(inner: Store, record: RecordEvent, account: ConnectedAccount, status: AccountStatus) {
+  async function setStatus(
+    inner: Store,
+    record: RecordEvent,
+    account: ConnectedAccount,
+    status: AccountStatus,
+    reason?: string,
+  ) {
     const current = await inner.accounts.get(account.id)
     if (current === undefined || current.generation !== account.generation || current.status === status) return false
     if (!(await inner.accounts.setStatus(keyOf(account), status, now()))) return false
-    await record(current, status, now())
+    await record(current, status, now(), reason)
     return true
   }
 

@@ -57,7 +57,7 @@ export function createCredentials(options: CredentialsOptions): ManagedCredentia
     const current = await opened.reopen(connection, account.id)
     if (current.account.generation > generation) return current
     if (current.credential.type !== 'oauth2' || isHopeless(current.account)) {
-      return opened.expire(connection, current.account)
+      return opened.expire(connection, current.account, `${connection.displayName} refused the credential.`)
     }
     const renewed = await refresh(connection, account.id, generation)
     renewedAfterRefusal.set(account.id, clock())

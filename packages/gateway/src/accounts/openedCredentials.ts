@@ -15,7 +15,7 @@ export interface OpenedCredentials {
   readonly reopen: (connection: Connection, accountId: string) => Promise<Opened>
   readonly remember: (opened: Opened) => Opened
   /** Only the user can help. Unless somebody wrote a new credential meanwhile: then that one is good. */
-  readonly expire: (connection: Connection, account: ConnectedAccount) => Promise<Opened>
+  readonly expire: (connection: Connection, account: ConnectedAccount, reason: string) => Promise<Opened>
 }
 
 const MAX_REMEMBERED = 2000
@@ -32,12 +32,17 @@ export function createOpenedCredentials(accounts: Pick<Accounts, 'readCredential
   async function reopen(connection: Connection, accountId: string): Promise<Opened> {
     const found = await accounts.readCredential(accountId)
     if (!found || found.account.status !== 'ACTIVE') throw consentRequired(connection)
-    return belongsTo(connection, found.credential) ? remember(found) : expire(connection, found.account)
+    if (belongsTo(connection, found.credential)) return remember(found)
+    return expire(
+      connection,
+      found.account,
+      'The credential was made for another server or another kind of authorization.',
+    )
   }
 
-  async function expire(connection: Connection, account: ConnectedAccount): Promise<Opened> {
+  async function expire(connection: Connection, account: ConnectedAccount, reason: string): Promise<Opened> {
     opened.delete(account.id)
-    if (await accounts.setStatus(account, 'EXPIRED')) throw consentRequired(connection)
+    if (await accounts.setStatus(account, 'EXPIRED', reason)) throw consentRequired(connection)
     const current = await accounts.readCredential(account.id)
     const isNewer = current?.account.status === 'ACTIVE' && current.account.generation > account.generation
     if (!isNewer || !belongsTo(connection, current.credential)) throw consentRequired(connection)
@@ -59,7 +64,7 @@ export function consentRequired(connection: Connection): GatewayError {
   return new GatewayError('consent_required', `${connection.displayName} must be connected by its user.`)
 }
 
-export function isConsentRequired(error: unknown): boolean {
+export function isConsentRequired(error: unknown): error is GatewayError {
   return error instanceof GatewayError && error.code === 'consent_required'
 }
 

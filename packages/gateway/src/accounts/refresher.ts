@@ -81,7 +81,7 @@ export function createRefresher({ opened, accounts, refreshes, locks, oauth, clo
       renewed = await oauth.refresh(connection, credential, { beforeRequest, onRefusal })
     } catch (error) {
       if (attempt.isOvertaken) return opened.reopen(connection, account.id)
-      if (isConsentRequired(error)) return opened.expire(connection, account)
+      if (isConsentRequired(error)) return opened.expire(connection, account, error.message)
       await refreshes.fail(account, { at: new Date(clock()), inDoubt: attempt.isInDoubt })
       await noteCooldown(account, credential)
       throw error

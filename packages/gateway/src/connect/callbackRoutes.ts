@@ -18,7 +18,7 @@ type ReadyFlow = FoundFlow & { kind: 'ready' }
  */
 export function callbackRoutes(room: ConnectRoom): Hono {
   return new Hono()
-    .get('/oauth/callback', async (context) => {
+    .get('/oauth/callback/:server?', async (context) => {
       // A HEAD request must not use the code up.
       if (context.req.method !== 'GET') return context.body(null, 405, { allow: 'GET' })
       return context.redirect(await finish(room, context), 303)
@@ -41,8 +41,8 @@ async function finish(room: ConnectRoom, context: Context): Promise<string> {
   if (!link || stateOf(link) !== 'open') return pathOf(flow.linkToken)
   if (!(await room.flows.consume(stateHash))) return problemPath('used')
   room.cookies.clearFlow(context, stateHash)
-  const query = new URL(context.req.url).search
-  const credential = await complete(room, flow, link.connection, new URL(`/oauth/callback${query}`, room.publicUrl))
+  const { pathname, search } = new URL(context.req.url)
+  const credential = await complete(room, flow, link.connection, new URL(pathname + search, room.publicUrl))
   if (typeof credential === 'string') {
     await room.note(link, credential === 'declined' ? 'declined' : 'failed', credential)
     return pathOf(flow.linkToken, credential)

@@ -16,7 +16,7 @@ import { createPageHeaders } from './pageHeaders.ts'
 
 export interface ConnectOptions {
   readonly accounts: Pick<Accounts, 'findLink' | 'activate'>
-  readonly oauth: Pick<OAuth, 'begin' | 'complete'>
+  readonly oauth: Pick<OAuth, 'begin' | 'complete' | 'clientMetadata'>
   readonly flows: FlowStore
   readonly keys: Pick<Keys, 'digest'>
   readonly vault: Vault
@@ -34,8 +34,8 @@ export interface ConnectOptions {
 }
 
 /**
- * The pages that a person sees: `GET, POST /connect/:token`, `GET /connect/:token/status`, `GET /oauth/callback`,
- * `GET /oauth/result/:problem`. They need no script, load nothing from elsewhere, and show nothing of a user.
+ * The pages that a person sees: `GET, POST /connect/:token`, `GET /connect/:token/status`, `GET /oauth/callback`
+ * (and what is below it),  * `GET /oauth/result/:problem`. They need no script, load nothing from elsewhere, and show nothing of a user.
  */
 export function createConnect(options: ConnectOptions): Hono {
   const { keys, report = () => {} } = options
@@ -58,7 +58,7 @@ export function createConnect(options: ConnectOptions): Hono {
   const dress = (context: Context) => {
     for (const name in headers) context.header(name, headers[name])
   }
-  for (const path of ['/connect/*', '/oauth/callback', '/oauth/result/*']) {
+  for (const path of ['/connect/*', '/oauth/callback/*', '/oauth/result/*']) {
     app.use(path, async (context, next) => {
       dress(context)
       actAs('user link')
@@ -67,6 +67,12 @@ export function createConnect(options: ConnectOptions): Hono {
   }
   app.route('/', linkRoutes(room))
   app.route('/', callbackRoutes(room))
+  // Who we are to authorization servers that take a document instead of a registration; they fetch it themselves.
+  app.get('/oauth/client-metadata/:file', (context) => {
+    const metadata = options.oauth.clientMetadata(context.req.param('file'))
+    if (metadata === undefined) return context.notFound()
+    return context.json(metadata, 200, { 'cache-control': 'public, max-age=3600' })
+  })
   app.onError((error, context) => {
     dress(context)
     report(

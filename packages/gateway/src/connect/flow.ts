@@ -16,6 +16,7 @@ export interface BegunFlow {
   readonly stateHash: string
   /** For the cookie. */
   readonly browserToken: string
+  readonly exception: AuthorizationAttempt['exception']
 }
 
 export type FoundFlow =
@@ -57,7 +58,8 @@ export function createFlows({
         browserHash: sha256(browserToken),
         expiresAt: new Date(clock() + FLOW_LIFE_SECONDS * 1000),
       })
-      return { authorizationUrl: attempt.authorizationUrl, stateHash, browserToken }
+      const { authorizationUrl, exception } = attempt
+      return { authorizationUrl, stateHash, browserToken, exception }
     },
 
     async find(stateHash, browserToken) {

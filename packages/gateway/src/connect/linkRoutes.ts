@@ -78,12 +78,12 @@ async function beginSignIn(
   { token, link, mayReplaceAccount }: { token: string; link: LinkState; mayReplaceAccount: boolean },
 ): Promise<Response> {
   try {
-    const { authorizationUrl, stateHash, browserToken } = await room.flows.begin({
+    const { authorizationUrl, stateHash, browserToken, exception } = await room.flows.begin({
       link,
       linkToken: token,
       mayReplaceAccount,
     })
-    await room.note(link, 'begun')
+    await room.note(link, 'begun', exception)
     room.cookies.setFlow(context, stateHash, browserToken)
     return context.redirect(authorizationUrl, 303)
   } catch (error) {

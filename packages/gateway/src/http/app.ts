@@ -38,7 +38,8 @@ export interface AppOptions {
  * | `POST /oauth/token`, `GET /keys` | the app's access token, our public keys | `control/` |
  * | `/api/v1/…` | the control plane: configs, instances, auth state, session tokens, events | `control/` |
  * | `GET, POST /connect/:token` and what is below it | the page that an authentication link opens | `connect/` |
- * | `GET /oauth/callback` | the provider's answer | `connect/` |
+ * | `GET /oauth/callback` and what is below it | the provider's answer | `connect/` |
+ * | `GET /oauth/client-metadata/:file` | who we are to authorization servers | `connect/` |
  * | `/mcp/:endpoint` | MCP clients | `mcp/` |
  */
 export function createApp(options: AppOptions): Hono {

@@ -14,7 +14,7 @@ const REFUSED = -32_000
  */
 export async function refuse(context: Context, error: GatewayError, page: RefusalPage): Promise<Response> {
   const { path } = context.req
-  if (path.startsWith('/connect') || path === '/oauth/callback' || path.startsWith('/oauth/result/')) {
+  if (path.startsWith('/connect') || /^\/oauth\/callback(?:\/|$)/.test(path) || path.startsWith('/oauth/result/')) {
     return await page(context, error)
   }
   const plain = errorResponse(context, error)

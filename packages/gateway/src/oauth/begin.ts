@@ -1,11 +1,12 @@
 import * as oauth from 'oauth4webapi'
-import type { Connection } from '../domain.ts'
+import type { Connection, OAuthConnectionAuth } from '../domain.ts'
 import type { AuthorizationAttempt } from '../services.ts'
-import { clientFor } from './client.ts'
-import type { OAuthContext } from './context.ts'
+import { clientToBeginAs } from './client.ts'
+import { oauthOf, type OAuthContext } from './context.ts'
 import type { Discovery } from './discovery.ts'
 import type { Registrar } from './registrar.ts'
 import { OFFLINE_ACCESS, selectScope } from './scopes.ts'
+import { advertisesPkce } from './serverMetadata.ts'
 
 /** Everything up to the redirect: where to, as whom, for what, and what to compare the answer with. */
 export async function beginAuthorization(
@@ -14,26 +15,29 @@ export async function beginAuthorization(
   connection: Connection,
 ): Promise<AuthorizationAttempt> {
   const discovered = await discovery.discover(connection)
-  const { client } = await clientFor(context, registrar, connection, discovered.server)
+  const auth = oauthOf(connection)
+  const { client, redirectUri } = await clientToBeginAs(context, registrar, connection, discovered.server)
+  const scope = selectScope(connection, discovered)
   const attempt = {
     state: oauth.generateRandomState(),
     codeVerifier: oauth.generateRandomCodeVerifier(),
     issuer: discovered.server.issuer,
     clientId: client.client_id,
     resource: discovered.resource,
-    redirectUri: context.redirectUri,
+    redirectUri,
+    ...(scope !== undefined && { scope }),
+    ...(!advertisesPkce(discovered.server) && { exception: 'pkce-not-advertised' as const }),
   }
-  const scope = selectScope(connection, discovered)
   const codeChallenge = await oauth.calculatePKCECodeChallenge(attempt.codeVerifier)
   const endpoint = context.policy.checkUrl(discovered.server.authorization_endpoint ?? '')
-  return { ...attempt, authorizationUrl: authorizationUrl(endpoint, attempt, codeChallenge, scope) }
+  return { ...attempt, authorizationUrl: authorizationUrl(endpoint, attempt, codeChallenge, auth) }
 }
 
 function authorizationUrl(
   endpoint: URL,
-  { state, clientId, resource, redirectUri }: Omit<AuthorizationAttempt, 'authorizationUrl'>,
+  { state, clientId, resource, redirectUri, scope }: Omit<AuthorizationAttempt, 'authorizationUrl'>,
   codeChallenge: string,
-  scope: string | undefined,
+  { scopeSeparator = ' ', authorizationParameters, sendResource = true }: OAuthConnectionAuth,
 ): string {
   const url = new URL(endpoint)
   const parameters: Record<string, string> = {
@@ -43,10 +47,11 @@ function authorizationUrl(
     state,
     code_challenge: codeChallenge,
     code_challenge_method: 'S256',
-    resource,
-    ...(scope === undefined ? undefined : { scope }),
+    ...(sendResource && { resource }),
+    ...(scope !== undefined && { scope: scope.replaceAll(' ', scopeSeparator) }),
     // OpenID Connect Core section 11: offline access is granted only together with this.
     ...(scope?.split(' ').includes(OFFLINE_ACCESS) ? { prompt: 'consent' } : undefined),
+    ...authorizationParameters,
   }
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
   return url.href

@@ -2,13 +2,13 @@ import * as oauth from 'oauth4webapi'
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { AuthorizationAttempt } from '../services.ts'
-import { clientFor, type OAuthClient } from './client.ts'
+import { clientOf, type OAuthClient } from './client.ts'
 import type { OAuthContext } from './context.ts'
 import type { Discovery } from './discovery.ts'
 import { classifyFailure, failureOf } from './protocolError.ts'
 import { protocolRequest } from './protocolRequest.ts'
 import type { Registrar } from './registrar.ts'
-import { type OAuthCredential, toCredential } from './tokens.ts'
+import { type OAuthCredential, resourceParameter, toCredential, tokenAnswer } from './tokens.ts'
 
 /** Validates what the provider sent the browser back with, and redeems the code: one token request, whatever comes. */
 export async function completeAuthorization(
@@ -19,8 +19,8 @@ export async function completeAuthorization(
   callbackUrl: URL,
 ): Promise<OAuthCredential> {
   const server = await discovery.server(connection, attempt.issuer)
-  const client = await clientFor(context, registrar, connection, server)
-  if (client.client.client_id !== attempt.clientId) throw startAgain(connection)
+  const client = await clientOf(context, registrar, connection, server, attempt.clientId)
+  if (client === undefined) throw startAgain(connection)
   const parameters = validateCallback(connection, server, client, attempt, callbackUrl)
   const tokens = await redeem(context, connection, { server, client, attempt, parameters }, registrar)
   return toCredential(connection, tokens, attempt, context.clock())
@@ -34,6 +34,12 @@ function validateCallback(
   attempt: AuthorizationAttempt,
   callbackUrl: URL,
 ): URLSearchParams {
+  // Where it came to says which server it comes from: nothing of another one's answer is looked at (security T30).
+  const isElsewhere = callbackUrl.origin + callbackUrl.pathname !== attempt.redirectUri
+  // The protocol library takes an empty `iss` for none.
+  if (isElsewhere || callbackUrl.searchParams.get('iss') === '') {
+    throw failureOf(connection, { kind: 'invalid' }, 'at the end of the sign-in')
+  }
   try {
     return oauth.validateAuthResponse(server, client, callbackUrl, attempt.state)
   } catch (error) {
@@ -70,9 +76,9 @@ async function redeem(
       parameters,
       attempt.redirectUri,
       attempt.codeVerifier,
-      { ...protocolRequest(context), additionalParameters: { resource: attempt.resource } },
+      { ...protocolRequest(context), additionalParameters: resourceParameter(connection, attempt.resource) },
     )
-    return await oauth.processAuthorizationCodeResponse(server, client, response)
+    return await oauth.processAuthorizationCodeResponse(server, client, response, tokenAnswer(connection))
   } catch (error) {
     const failure = await classifyFailure(error)
     if (failure.kind !== 'refused') throw failureOf(connection, failure, 'at the end of the sign-in')

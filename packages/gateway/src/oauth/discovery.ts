@@ -3,9 +3,10 @@ import type * as oauth from 'oauth4webapi'
 import type { Connection } from '../domain.ts'
 import type { Clock } from '../services.ts'
 import { readChallenge } from './challenge.ts'
-import type { OAuthContext } from './context.ts'
+import { GatewayError } from '../errors.ts'
+import { oauthOf, type OAuthContext } from './context.ts'
 import { fetchResourceMetadata } from './resourceMetadata.ts'
-import { fetchServerMetadata } from './serverMetadata.ts'
+import { describedIssuer, fetchServerMetadata } from './serverMetadata.ts'
 
 /** What is known about authorizing to one upstream. */
 export interface Discovered {
@@ -28,22 +29,46 @@ const MAX_ENTRIES = 500
 export function createDiscovery(context: OAuthContext): Discovery {
   const discovered = createExpiringCache<Discovered>(context.clock)
   const servers = createExpiringCache<oauth.AuthorizationServer>(context.clock)
+  // What one connection's configuration says of a server holds for no other connection.
   const server: Discovery['server'] = (connection, issuer) =>
-    servers(issuer, () => fetchServerMetadata(context, connection, issuer))
+    servers(JSON.stringify([issuer, describedIn(connection)]), () => fetchServerMetadata(context, connection, issuer))
   return {
     server,
     discover: (connection) =>
-      discovered(JSON.stringify([connection.id, connection.mcpServerUrl]), async () => {
+      discovered(JSON.stringify([connection.id, connection.mcpServerUrl, describedIn(connection)]), async () => {
+        const described = describedIssuer(oauthOf(connection))
+        if (described !== undefined) {
+          const { mcpServerUrl: resource } = connection
+          const found = await server(connection, described)
+          return { resource, server: found, challengedScope: undefined, scopesSupported: undefined }
+        }
         const challenge = await readChallenge(context, connection)
         const metadata = await fetchResourceMetadata(context, connection, challenge.metadataUrl)
         return {
           resource: metadata.resource,
-          server: await server(connection, metadata.authorization_servers[0] ?? ''),
+          server: await server(connection, issuerOf(connection, metadata.authorization_servers)),
           challengedScope: challenge.scope,
           scopesSupported: metadata.scopes_supported,
         }
       }),
   }
+}
+
+/** Of several the first, unless the configuration names one of them. */
+function issuerOf(connection: Connection, issuers: readonly string[]): string {
+  const { issuer } = oauthOf(connection)
+  if (issuer === undefined) return issuers[0] ?? ''
+  if (issuers.includes(issuer)) return issuer
+  throw new GatewayError(
+    'upstream_invalid',
+    `${connection.displayName} does not name the authorization server that the configuration says.`,
+  )
+}
+
+function describedIn(connection: Connection) {
+  const { issuer, authorizationEndpoint, tokenEndpoint, revocationEndpoint, allowMissingPkceMetadata } =
+    oauthOf(connection)
+  return [issuer, authorizationEndpoint, tokenEndpoint, revocationEndpoint, allowMissingPkceMetadata]
 }
 
 /** Answers are kept for a while, concurrent questions are asked once, and failures are not remembered. */

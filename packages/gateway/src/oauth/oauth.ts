@@ -3,8 +3,10 @@ import type { Clock, GuardedFetch, OAuth, Vault } from '../services.ts'
 import type { RegistrationStore } from '../store/store.ts'
 import { beginAuthorization } from './begin.ts'
 import { completeAuthorization } from './complete.ts'
+import { clientDocument } from './clientMetadata.ts'
 import type { OAuthContext } from './context.ts'
 import { createDiscovery } from './discovery.ts'
+import { createOurAddresses } from './ourAddresses.ts'
 import { refreshGrant } from './refresh.ts'
 import { revokeGrant } from './revoke.ts'
 import { createRegistrar } from './registrar.ts'
@@ -39,10 +41,11 @@ export function createOAuth({
     clientName,
     allowLoopback,
     policy: createOutboundPolicy({ allowLoopback }),
-    redirectUri: new URL('/oauth/callback', publicUrl).href,
+    addresses: createOurAddresses(publicUrl),
   }
   const parts = { discovery: createDiscovery(context), registrar: createRegistrar(context) }
   return {
+    clientMetadata: (file) => clientDocument(context, file),
     begin: (connection) => beginAuthorization(context, parts, connection),
     complete: (connection, attempt, callbackUrl) =>
       completeAuthorization(context, parts, connection, attempt, callbackUrl),

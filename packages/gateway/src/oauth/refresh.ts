@@ -2,12 +2,12 @@ import * as oauth from 'oauth4webapi'
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { GuardedFetchInit, RefreshWatch } from '../services.ts'
-import { clientFor } from './client.ts'
+import { clientOf } from './client.ts'
 import type { OAuthContext } from './context.ts'
 import type { Discovery } from './discovery.ts'
 import { classifyFailure } from './protocolError.ts'
 import type { Registrar } from './registrar.ts'
-import { type OAuthCredential, toCredential } from './tokens.ts'
+import { type OAuthCredential, resourceParameter, toCredential, tokenAnswer } from './tokens.ts'
 
 interface Parts {
   readonly discovery: Discovery
@@ -52,14 +52,15 @@ async function requestTokens(
   const { refreshToken, resource } = credential
   if (refreshToken === undefined) throw consentRequired(connection)
   const server = await discovery.server(connection, credential.issuer)
-  const { client, authentication, dynamic } = await clientFor(context, registrar, connection, server)
-  if (client.client_id !== credential.clientId) throw consentRequired(connection)
+  const found = await clientOf(context, registrar, connection, server, credential.clientId)
+  if (found === undefined) throw consentRequired(connection)
+  const { client, authentication, dynamic } = found
   try {
     const response = await oauth.refreshTokenGrantRequest(server, client, authentication, refreshToken, {
       ...patientRequest(context, watch),
-      additionalParameters: { resource },
+      additionalParameters: resourceParameter(connection, resource),
     })
-    const tokens = await oauth.processRefreshTokenResponse(server, client, response)
+    const tokens = await oauth.processRefreshTokenResponse(server, client, response, tokenAnswer(connection))
     return toCredential(connection, tokens, credential, context.clock())
   } catch (error) {
     const failure = await classifyFailure(error)

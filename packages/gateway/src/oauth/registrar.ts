@@ -2,21 +2,31 @@ import * as oauth from 'oauth4webapi'
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Registration, RegistrationKey } from '../store/store.ts'
+import { clientMetadata } from './clientMetadata.ts'
 import type { OAuthContext } from './context.ts'
 import { classifyFailure, failureOf } from './protocolError.ts'
 import { protocolRequest } from './protocolRequest.ts'
 
+/** A registration, and under what it is kept: the redirect URI is the one that the server was told. */
+export interface FoundRegistration {
+  readonly key: RegistrationKey
+  readonly registration: Registration
+}
+
 export interface Registrar {
   /** The registration that is kept for this server, made if there is none. */
-  register(connection: Connection, server: oauth.AuthorizationServer): Promise<Registration>
+  register(connection: Connection, server: oauth.AuthorizationServer): Promise<FoundRegistration>
+  /** The registration that is kept and still good. */
+  find(issuer: string): Promise<FoundRegistration | undefined>
   /** The server does not know this client any more: the next attempt registers anew. */
   forget(issuer: string, clientId: string): Promise<void>
 }
 
 /** Dynamic client registration (RFC 7591), once per issuer and redirect URI, also when many ask at the same time. */
 export function createRegistrar(context: OAuthContext): Registrar {
-  const underWay = new Map<string, Promise<Registration>>()
+  const underWay = new Map<string, Promise<FoundRegistration>>()
   return {
+    find: (issuer) => findRegistration(context, issuer),
     register(connection, server) {
       const existing = underWay.get(server.issuer)
       if (existing) return existing
@@ -24,7 +34,9 @@ export function createRegistrar(context: OAuthContext): Registrar {
       underWay.set(server.issuer, promise)
       return promise
     },
-    forget: (issuer, clientId) => context.registrations.remove({ issuer, redirectUri: context.redirectUri }, clientId),
+    async forget(issuer, clientId) {
+      for (const key of keysOf(context, issuer)) await context.registrations.remove(key, clientId)
+    },
   }
 }
 
@@ -37,19 +49,37 @@ async function findOrRegister(
   context: OAuthContext,
   connection: Connection,
   server: oauth.AuthorizationServer,
-): Promise<Registration> {
-  const key: RegistrationKey = { issuer: server.issuer, redirectUri: context.redirectUri }
-  const kept = await context.registrations.get(key)
-  if (kept && !hasExpired(kept, context.clock())) return kept
-  if (kept) await context.registrations.remove(key, kept.clientId)
-  const answer = await requestRegistration(context, connection, server)
-  return context.registrations.put(key, toRegistration(context, key, answer))
+): Promise<FoundRegistration> {
+  const kept = await findRegistration(context, server.issuer)
+  if (kept) return kept
+  const key: RegistrationKey = { issuer: server.issuer, redirectUri: context.addresses.redirectUriOf(server.issuer) }
+  const expired = await context.registrations.get(key)
+  if (expired) await context.registrations.remove(key, expired.clientId)
+  const answer = await requestRegistration(context, connection, server, key.redirectUri)
+  return { key, registration: await context.registrations.put(key, toRegistration(context, key, answer)) }
+}
+
+async function findRegistration(
+  { registrations, clock, ...context }: OAuthContext,
+  issuer: string,
+): Promise<FoundRegistration | undefined> {
+  for (const key of keysOf(context, issuer)) {
+    const registration = await registrations.get(key)
+    if (registration && !hasExpired(registration, clock())) return { key, registration }
+  }
+  return undefined
+}
+
+/** The second is what was registered before each server got a redirect URI of its own; grants belong to it. */
+function keysOf({ addresses }: Pick<OAuthContext, 'addresses'>, issuer: string): readonly RegistrationKey[] {
+  return [addresses.redirectUriOf(issuer), addresses.redirectUri].map((redirectUri) => ({ issuer, redirectUri }))
 }
 
 async function requestRegistration(
   context: OAuthContext,
   connection: Connection,
   server: oauth.AuthorizationServer,
+  redirectUri: string,
 ): Promise<oauth.OmitSymbolProperties<oauth.Client>> {
   if (server.registration_endpoint === undefined) {
     throw new GatewayError(
@@ -60,7 +90,7 @@ async function requestRegistration(
   }
   context.policy.checkUrl(server.registration_endpoint)
   try {
-    const metadata = clientMetadata(context, server)
+    const metadata = clientMetadata(context, redirectUri, authMethodFor(server))
     const response = await oauth.dynamicClientRegistrationRequest(server, metadata, protocolRequest(context))
     return await oauth.processDynamicClientRegistrationResponse(await withSecretExpiry(response))
   } catch (error) {
@@ -74,21 +104,6 @@ async function withSecretExpiry(response: Response): Promise<Response> {
   const body: unknown = await response.json().catch(() => undefined)
   if (typeof body !== 'object' || body === null) return response
   return Response.json({ client_secret_expires_at: 0, ...body }, { status: 201 })
-}
-
-function clientMetadata(
-  { redirectUri, clientName }: OAuthContext,
-  server: oauth.AuthorizationServer,
-): Partial<oauth.Client> {
-  return {
-    client_name: clientName,
-    redirect_uris: [redirectUri],
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    token_endpoint_auth_method: authMethodFor(server),
-    // Without it an OpenID provider takes us for a web application and refuses a redirect to loopback.
-    application_type: redirectUri.startsWith('https:') ? 'web' : 'native',
-  }
 }
 
 const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'none']

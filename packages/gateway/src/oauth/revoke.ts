@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import type { Connection } from '../domain.ts'
 import type { UpstreamRevocation } from '../services.ts'
-import { clientFor } from './client.ts'
+import { clientOf } from './client.ts'
 import type { OAuthContext } from './context.ts'
 import type { Discovery } from './discovery.ts'
 import { classifyFailure } from './protocolError.ts'
@@ -30,9 +30,9 @@ export async function revokeGrant(
     const server = await discovery.server(connection, credential.issuer)
     if (server.revocation_endpoint === undefined) return 'not_offered'
     context.policy.checkUrl(server.revocation_endpoint)
-    if (!(await isKnownClient(context, connection, credential))) return 'failed'
-    const { client, authentication } = await clientFor(context, registrar, connection, server)
-    if (client.client_id !== credential.clientId) return 'failed'
+    const found = await clientOf(context, registrar, connection, server, credential.clientId)
+    if (found === undefined) return 'failed'
+    const { client, authentication } = found
     const revoke = (token: string, hint: Hint) => revokeToken(context, server, client, authentication, token, hint)
     const ofGrant = credential.refreshToken && (await revoke(credential.refreshToken, 'refresh_token'))
     const ofAccess = await revoke(credential.accessToken, 'access_token')
@@ -40,17 +40,6 @@ export async function revokeGrant(
   } catch {
     return 'failed'
   }
-}
-
-/** A client that we do not have any more is not registered anew only to say good-bye with it. */
-async function isKnownClient(
-  { registrations, redirectUri }: OAuthContext,
-  { auth }: Connection,
-  { issuer, clientId }: OAuthCredential,
-): Promise<boolean> {
-  if (auth.type !== 'oauth2') return false
-  const known = auth.clientId ?? (await registrations.get({ issuer, redirectUri }))?.clientId
-  return known === clientId
 }
 
 async function revokeToken(

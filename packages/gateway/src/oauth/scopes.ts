@@ -1,4 +1,5 @@
 import type { Connection } from '../domain.ts'
+import { oauthOf } from './context.ts'
 import type { Discovered } from './discovery.ts'
 
 /**
@@ -10,7 +11,7 @@ export function selectScope(
   connection: Connection,
   { challengedScope, scopesSupported, server }: Discovered,
 ): string | undefined {
-  const configured = connection.auth.type === 'oauth2' ? connection.auth.scopes?.join(' ') : undefined
+  const configured = oauthOf(connection).scopes?.join(' ')
   const scope = configured ?? challengedScope ?? scopesSupported?.join(' ')
   if (scope === undefined || scope === '') return undefined
   const scopes = scope.split(' ')

@@ -192,6 +192,16 @@ describe('createConnect', () => {
     })
   })
 
+  it('serves the document that says who we are to authorization servers', async () => {
+    const { origin } = await startWorld()
+    const name = `${'a'.repeat(22)}.json`
+    const response = await fetch(`${origin}/oauth/client-metadata/${name}`)
+    expect(response.headers.get('content-type')).toMatch(/^application\/json/)
+    expect(response.headers.get('cache-control')).toBe('public, max-age=3600')
+    expect(await response.json()).toMatchObject({ client_id: `${origin}/oauth/client-metadata/${name}` })
+    expect((await fetch(`${origin}/oauth/client-metadata/other`)).status).toBe(404)
+  })
+
   describe('the callback', () => {
     it('connects the account and leaves no code and no state in the address', async () => {
       const { browser, newLink, accounts, accountId, provider, mail } = await startWorld()
@@ -207,7 +217,7 @@ describe('createConnect', () => {
         resource: mail.url,
         refreshToken: expect.any(String),
       })
-      const callback = browser.visits.find((visit) => new URL(visit.url).pathname === '/oauth/callback')
+      const callback = browser.visits.find((visit) => new URL(visit.url).pathname.startsWith('/oauth/callback/'))
       expect(callback?.status).toBe(303)
       expect(callback?.headers.getSetCookie().join()).toMatch(/latchkey_flow_\w+=; Max-Age=0/)
     })

@@ -250,6 +250,15 @@ describe('createCredentials', () => {
       expect(scripted.account().status).toBe('ACTIVE')
     })
 
+    it('gives the reason together with the status when the server refuses to renew the grant', async () => {
+      const { clock, accounts, headers } = await startScripted(async () => {
+        throw new GatewayError('consent_required', 'Its authorization server answered "invalid_scope".')
+      })
+      clock.advance(2 * HOUR)
+      expect(await codeOf(headers())).toBe('consent_required')
+      expect(accounts.reasons).toEqual(['Its authorization server answered "invalid_scope".'])
+    })
+
     it.each(['PENDING_AUTH', 'EXPIRED', 'DISCONNECTED'] as const)(
       'gives nothing of an account that is %s',
       async (status) => {

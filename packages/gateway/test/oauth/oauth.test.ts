@@ -56,7 +56,7 @@ describe('createOAuth', () => {
       expect(Object.fromEntries(url.searchParams)).toEqual({
         response_type: 'code',
         client_id: 'dynamic-client',
-        redirect_uri: 'http://127.0.0.1:9/oauth/callback',
+        redirect_uri: expect.stringMatching(/^http:\/\/127\.0\.0\.1:9\/oauth\/callback\/[\w-]{22}$/),
         state: attempt.state,
         code_challenge: expect.stringMatching(/^[\w-]{43}$/),
         code_challenge_method: 'S256',
@@ -250,7 +250,7 @@ describe('createOAuth', () => {
         accessToken: 'at-1',
         refreshToken: 'rt-1',
         expiresAt: clock() + 3_600_000,
-        scope: undefined,
+        scope: 'mail.read',
         issuer: server.origin,
         clientId: 'dynamic-client',
         resource: server.mcpServerUrl,

@@ -13,6 +13,8 @@ export interface MemoryAccounts extends Parts {
   link(accountId: string): string
   account(accountId: string): ConnectedAccount
   readonly activations: number
+  /** Why statuses were changed, as far as somebody said so. */
+  readonly reasons: readonly string[]
   /** The next activation finds that the account was changed at the same moment, as a store with replicas can. */
   interruptNext(): void
 }
@@ -37,6 +39,7 @@ interface Link {
 export function createMemoryAccounts(clock: Clock): MemoryAccounts {
   const rows = new Map<string, Row>()
   const links = new Map<string, Link>()
+  const reasons: string[] = []
   let activations = 0
   let isInterrupted = false
 
@@ -90,6 +93,7 @@ export function createMemoryAccounts(clock: Clock): MemoryAccounts {
     get activations() {
       return activations
     },
+    reasons,
     interruptNext() {
       isInterrupted = true
     },
@@ -140,8 +144,9 @@ export function createMemoryAccounts(clock: Clock): MemoryAccounts {
       if (row(account.id).account.generation !== account.generation) return undefined
       return write(account.id, { credential })
     },
-    async setStatus(account, status) {
+    async setStatus(account, status, reason) {
       if (row(account.id).account.generation !== account.generation) return false
+      if (reason !== undefined) reasons.push(reason)
       write(account.id, { status })
       return true
     },

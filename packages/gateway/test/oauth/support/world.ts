@@ -31,7 +31,7 @@ export async function startWorld({ auth, displayName, verifyApiKey = async () =>
   const flows = createMemoryFlows()
   const reports: GatewayError[] = []
   const hold = { callback: false }
-  app.use('/oauth/callback', async (context, next) =>
+  app.use('/oauth/callback/*', async (context, next) =>
     hold.callback ? context.html('<title>The callback waits</title>') : next(),
   )
   app.route(
