@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { loadConfigFile } from '../config/loadConfigFile.ts'
 import type { ParsedOptions } from '../config/parseOptions.ts'
 import { GatewayError } from '../errors.ts'
+import type { LogSink } from '../http/requestLog.ts'
 import { assembleGateway } from '../gateway.ts'
 import { createLinePrinter } from './createLinePrinter.ts'
 import { serveMetrics } from './serveMetrics.ts'
@@ -20,6 +21,10 @@ export interface ServeOptions {
   readonly metricsHost?: string
   /** For how many seconds requests may still come after SIGTERM. Default: 5; 0 on a loopback address. */
   readonly drainSeconds?: string
+  /** Where log lines go. Default: to standard output, as JSON. */
+  readonly log?: LogSink
+  /** Says that it listens. Default: one line on standard error. */
+  readonly announce?: (options: ParsedOptions, host: string, port: number) => void
 }
 
 /** `latchkey serve`: listens until SIGTERM or SIGINT, then lets what is under way end. Log lines go to standard output. */
@@ -29,7 +34,7 @@ export async function serve({ config, host, port, ...asked }: ServeOptions): Pro
   const metricsPort = asked.metricsPort === undefined ? undefined : readPort('--metrics-port', asked.metricsPort)
   const drainMs = readSeconds(asked.drainSeconds ?? (options.isLoopback ? '0' : '5')) * 1000
   const telemetry = telemetryOf(options, metricsPort !== undefined)
-  const gateway = await assembleGateway({ ...options, telemetry, log: createLinePrinter(process.stdout) })
+  const gateway = await assembleGateway({ ...options, telemetry, log: asked.log ?? createLinePrinter(process.stdout) })
   try {
     const server = listen({ fetch: gateway.fetch, hostname: host, port: wantedPort })
     await listening(server, host, wantedPort)
@@ -37,7 +42,8 @@ export async function serve({ config, host, port, ...asked }: ServeOptions): Pro
     if (metrics !== undefined && metricsPort !== undefined) {
       await serveMetrics({ metrics, host: asked.metricsHost ?? '127.0.0.1', port: metricsPort })
     }
-    announce(options, host, wantedPort)
+    const sayThatItListens = asked.announce ?? announce
+    sayThatItListens(options, host, wantedPort)
     await untilStopped({ gateway, drainMs })
     await stopServing(server, gateway)
   } catch (error) {

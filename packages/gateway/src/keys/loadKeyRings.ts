@@ -23,7 +23,8 @@ export interface LoadKeyRingsOptions {
   readonly directory?: string | undefined
 }
 
-const FILE_NAME = 'latchkey.keys.json'
+/** Beside the database. */
+export const KEY_FILE_NAME = 'latchkey.keys.json'
 const fileSchema = z.object({ encryption: z.string(), signing: z.string() })
 
 /**
@@ -63,7 +64,7 @@ export function givenRings({
  * @throws GatewayError `configuration` if there is no such file.
  */
 export async function rotateKeyFile({ directory }: LoadKeyRingsOptions, ring: keyof KeyRings): Promise<string> {
-  const path = directory === undefined ? undefined : join(directory, FILE_NAME)
+  const path = directory === undefined ? undefined : join(directory, KEY_FILE_NAME)
   const rings = path === undefined ? undefined : await readRings(path)
   if (path === undefined || rings === undefined) throw missing(ring === 'encryption', ring === 'signing')
   const rotated = { ...rings, [ring]: withNewKey(rings[ring]) }
@@ -90,7 +91,7 @@ function makeRings(): KeyRings {
 }
 
 async function keptRings(directory: string): Promise<KeyRings> {
-  const path = join(directory, FILE_NAME)
+  const path = join(directory, KEY_FILE_NAME)
   return (await readRings(path)) ?? (await writeRings(directory, path))
 }
 
