@@ -24,11 +24,8 @@ export interface CheckKeysOptions {
  * @throws GatewayError `configuration`
  */
 export async function checkKeys({ ringKeys, ring, keys, clock }: CheckKeysOptions): Promise<void> {
+  await refuseWrongKeys({ ringKeys, ring, keys })
   const keyId = keys.currentId
-  for (const key of await ringKeys.list(ring)) {
-    if (key.retiredAt === undefined && !isProven(ring, keys, key)) throw wrongKey(ring, key.keyId)
-    if (key.retiredAt !== undefined && key.keyId === keyId) throw retiredKey(ring, keyId, key.retiredAt)
-  }
   // Only now: a proof of a key that was set by mistake would keep the right keys out.
   const at = new Date(clock())
   const proof = proofOf(ring, keys)
@@ -36,6 +33,19 @@ export async function checkKeys({ ringKeys, ring, keys, clock }: CheckKeysOption
   await ringKeys.see({ ring, keyId }, at)
   const kept = (await ringKeys.list(ring)).find((key) => key.keyId === keyId)
   if (kept === undefined || !isProven(ring, keys, kept)) throw wrongKey(ring, keyId)
+}
+
+/**
+ * The same without a word to the database: nothing is noted as being in use.
+ *
+ * @throws GatewayError `configuration`
+ */
+export async function refuseWrongKeys({ ringKeys, ring, keys }: Omit<CheckKeysOptions, 'clock'>): Promise<void> {
+  const keyId = keys.currentId
+  for (const key of await ringKeys.list(ring)) {
+    if (key.retiredAt === undefined && !isProven(ring, keys, key)) throw wrongKey(ring, key.keyId)
+    if (key.retiredAt !== undefined && key.keyId === keyId) throw retiredKey(ring, keyId, key.retiredAt)
+  }
 }
 
 /** What shows later that the ring's current key is still the same. It shows nothing of the key. */
