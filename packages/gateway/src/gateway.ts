@@ -219,6 +219,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const closing = new AbortController()
   const readiness = operations.readiness({ keys: async () => await canSign(keys, vault) })
   const control = createControl({
+    toolPins,
     audit,
     limits,
     publicUrl,

@@ -73,3 +73,12 @@ export { auditEntrySchema, auditLogSchema } from './auditSchemas.ts'
 export { diagnosticsSchema } from './diagnosticsSchemas.ts'
 export type { WireDiagnosedConnection, WireDiagnosedTool, WireDiagnostics } from './diagnosticsSchemas.ts'
 export type { WireAuditEntry } from './auditSchemas.ts'
+export {
+  approveToolsRequestSchema,
+  decidedToolsSchema,
+  pinnedToolListSchema,
+  pinnedToolSchema,
+  quarantineToolsRequestSchema,
+  toolDefinitionSchema,
+} from './toolPinSchemas.ts'
+export type { WirePinnedTool } from './toolPinSchemas.ts'

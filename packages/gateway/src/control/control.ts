@@ -38,6 +38,8 @@ import { openApiRoute } from './openapi/openApiRoute.ts'
 import { createSessionTokens, type SessionTokensOptions } from './sessionTokens.ts'
 import { createStatusEvents } from './statusEvents.ts'
 import { tokenRoute } from './tokenRoute.ts'
+import type { ManagedToolPins } from '../trust/toolPins.ts'
+import { toolPinRoutes } from './toolPinRoutes.ts'
 import { createToWire } from './toWire.ts'
 import { userRoutes } from './userRoutes.ts'
 import { verificationRoutes, type VerificationRoutesOptions } from './verificationRoutes.ts'
@@ -59,6 +61,7 @@ export interface ControlOptions extends Pick<VerificationRoutesOptions, 'publicU
   readonly changes: Changes
   readonly webhooks: Webhooks
   readonly audit: Audit
+  readonly toolPins: ManagedToolPins
   /** How often a client may ask. Default: as often as it likes. */
   readonly limits?: RateLimits | undefined
   /** What the MCP endpoint answers to `server/discover`. */
@@ -113,6 +116,7 @@ export function createControl(options: ControlOptions): Hono {
   app.route('/', deleteAccountRoute(shared))
   app.route('/', userRoutes(shared))
   app.route('/api/v1/audit_log', auditRoutes(shared))
+  app.route('/api/v1/connections', toolPinRoutes(shared))
   app.route('/api/v1/diagnostics', diagnosticsRoutes(shared))
   app.route('/api/v1/events', eventRoutes({ ...shared, signal, keepAliveMs }))
   return app

@@ -32,7 +32,13 @@ export interface Page<T> {
 }
 
 /** What is listed, so that a token of one list is none of another. */
-export type Listed = 'configs' | 'instances' | 'connected_accounts' | 'webhook_deliveries' | 'audit_log'
+export type Listed =
+  | 'configs'
+  | 'instances'
+  | 'connected_accounts'
+  | 'webhook_deliveries'
+  | 'audit_log'
+  | 'pinned_tools'
 
 export interface ReadPageOptions<T> {
   readonly of: Listed

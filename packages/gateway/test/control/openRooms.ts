@@ -20,6 +20,7 @@ import type { UpstreamRevocation } from '../../src/services.ts'
 import { createUnknownTools } from '../../src/mcp/unknownTools.ts'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
+import { createToolPins } from '../../src/trust/toolPins.ts'
 import { createVault } from '../../src/vault/vault.ts'
 import { createWebhooks } from '../../src/webhooks/webhooks.ts'
 import { aRing } from '../keys/ring.ts'
@@ -88,7 +89,9 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const audit = createAudit({ store: store.audit, clock })
   const rings = { encryption: aRing(['k1', 2]), signing: aRing(['k1', 1]) }
   const readiness = async () => await Promise.resolve({ isReady: true, checks: { store: 'ok' as const } })
+  const toolPins = createToolPins({ store, commit, changes, clock })
   const control = createControl({
+    toolPins,
     diagnosed: { ...parsed, rings, readiness },
     tools: {
       inspect: async (_config, found) =>
@@ -132,6 +135,7 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
     vault,
     events,
     webhooks,
+    toolPins,
     accounts,
     revocations,
     upstreamRevocations,

@@ -6,6 +6,7 @@ import { eventPaths } from '../eventPaths.ts'
 import { gatewayPaths } from '../gatewayPaths.ts'
 import { instancePaths } from '../instancePaths.ts'
 import { revocationPaths } from '../revocationPaths.ts'
+import { toolPinPaths } from '../toolPinPaths.ts'
 import { verificationPaths } from '../verificationPaths.ts'
 import { webhookPaths } from '../webhookPaths.ts'
 import type { RouteDescription } from './describeRoute.ts'
@@ -21,5 +22,6 @@ export const apiPaths: readonly RouteDescription[] = [
   ...eventPaths,
   ...webhookPaths,
   ...auditPaths,
+  ...toolPinPaths,
   ...diagnosticsPaths,
 ]

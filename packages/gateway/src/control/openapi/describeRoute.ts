@@ -33,7 +33,16 @@ export interface ResponseDescription {
   readonly type?: string | undefined
 }
 
-export type RouteTag = 'Configs' | 'Instances' | 'Connected accounts' | 'Users' | 'Events' | 'Webhooks' | 'Audit' | 'Gateway'
+export type RouteTag =
+  | 'Configs'
+  | 'Connections'
+  | 'Instances'
+  | 'Connected accounts'
+  | 'Users'
+  | 'Events'
+  | 'Webhooks'
+  | 'Audit'
+  | 'Gateway'
 
 /** Says that an object describes a route, without losing what it says. */
 export function describeRoute<const Description extends RouteDescription>(description: Description): Description {
