@@ -31,6 +31,8 @@ export interface OAuthConnectionAuth {
   readonly revocationEndpoint?: string | undefined
   /** Whether a server is used whose metadata do not say that it knows PKCE; S256 is sent all the same (security T27). */
   readonly allowMissingPkceMetadata?: boolean | undefined
+  /** What is sent as `resource`, and may be named by the upstream's metadata. Default: what the metadata name. */
+  readonly resource?: string | undefined
   /** Whether `resource` (RFC 8707) is sent. Default: true, as MCP has it; some providers refuse it. */
   readonly sendResource?: boolean | undefined
   /** Added to the authorization URL, such as `access_type: "offline"`. */

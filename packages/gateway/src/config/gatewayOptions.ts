@@ -1,6 +1,7 @@
 import type { MeterProvider, TracerProvider } from '@opentelemetry/api'
 import type { LogSink } from '../http/requestLog.ts'
 import type { Clock } from '../services.ts'
+import type { PresetName } from './presets.ts'
 import type { KeyManagementService } from '../vault/keyManagement.ts'
 
 /** A text, or where to find it: `{ env: 'NAME' }` is replaced by that environment variable, anywhere. */
@@ -145,7 +146,17 @@ export interface WebhookOptions {
   readonly secret: OptionText
 }
 
-export interface ConnectionOptions {
+/** A connection that says everything itself, or one that names a preset and says the rest. */
+export type ConnectionOptions = OwnConnectionOptions | PresetConnectionOptions
+
+export interface PresetConnectionOptions extends Partial<Omit<OwnConnectionOptions, 'auth'>> {
+  /** A provider that is known: what is the same for everybody need not be said. What is said comes first. */
+  readonly preset: PresetName
+  /** Default: OAuth, as the provider wants it. */
+  readonly auth?: ConnectionAuthOptions | Omit<OAuth2Options, 'type'> | undefined
+}
+
+export interface OwnConnectionOptions {
   /** What a person sees. Default: the connection's name. */
   readonly displayName?: OptionText | undefined
   /** Whose service it is, such as `acme-mail`. Default: the connection's name. */
@@ -200,6 +211,11 @@ export interface OAuth2Options {
    * shows every use. Default: false: such a provider is refused, as MCP wants it.
    */
   readonly allowMissingPkceMetadata?: boolean | undefined
+  /**
+   * What is sent as `resource` (RFC 8707), on the host of the `mcpServerUrl`. Default: what the upstream's metadata name,
+   * which is believed only if it is the `mcpServerUrl` itself.
+   */
+  readonly resource?: OptionText | undefined
   /** Whether `resource` (RFC 8707) is sent. Default: true; some providers refuse it. */
   readonly sendResource?: boolean | undefined
   /** Added to the authorization URL, such as `{ "access_type": "offline" }`. */

@@ -55,6 +55,7 @@ export function createOAuth2Schema({ must, text, secret, strict, endpoint }: Par
     tokenEndpoint: endpoint.optional(),
     revocationEndpoint: endpoint.optional(),
     allowMissingPkceMetadata: z.boolean(must('true or false')).optional(),
+    resource: text.refine((value) => endpoint.safeParse(value).success, 'must be an https URL').optional(),
     sendResource: z.boolean(must('true or false')).optional(),
     authorizationParameters: z.record(parameterName, text, must('an object of texts')).optional(),
     bearerTokenTypes: z.array(text.toLowerCase(), texts).optional(),

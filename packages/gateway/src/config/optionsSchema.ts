@@ -7,6 +7,7 @@ import type { Clock } from '../services.ts'
 import type { KeyManagement, KeyManagementService } from '../vault/keyManagement.ts'
 import { isLoopback } from './isLoopback.ts'
 import { createOAuth2Schema } from './oauth2Schema.ts'
+import { presetNamed, presetNames } from './presets.ts'
 import { suggest } from './suggest.ts'
 
 /** What to say about a value of the wrong type. */
@@ -83,11 +84,32 @@ const connectionName = z
   .refine((value) => value !== 'env', 'is reserved')
 
 const connection = strict({
+  // What it knows is filled in before this is checked.
+  preset: z
+    .string(must('a text'))
+    .superRefine((name, context) => {
+      if (presetNames.includes(name)) return
+      const meant = suggest(name, presetNames)
+      const hint = meant === undefined ? `the known ones are ${presetNames.join(', ')}` : `did you mean "${meant}"?`
+      context.addIssue({ code: 'custom', message: `there is no such preset, ${hint}` })
+    })
+    .optional(),
   displayName: text.max(100, 'is longer than 100 characters').optional(),
   provider: text.max(100, 'is longer than 100 characters').optional(),
   mcpServerUrl,
   pinTools: z.boolean(must('true or false')).optional(),
   auth,
+}).superRefine(({ preset, mcpServerUrl: server, auth: given }, context) => {
+  const path = ['auth', 'clientId']
+  if (given.type !== 'oauth2') return
+  const { clientId, resource } = given
+  if (clientId === undefined && presetNamed(preset)?.needsClient === true) {
+    const message = `is missing: "${preset}" takes only clients that are registered with it in advance`
+    context.addIssue({ code: 'custom', path, message })
+  }
+  if (resource !== undefined && new URL(resource).origin !== new URL(server).origin) {
+    context.addIssue({ code: 'custom', path: ['auth', 'resource'], message: 'is not on the host of the mcpServerUrl' })
+  }
 })
 
 const tools = z

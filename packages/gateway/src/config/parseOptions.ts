@@ -12,6 +12,7 @@ import { DEFAULT_RATE_LIMITS, NO_RATE_LIMITS, type RateLimit, type RateLimitSett
 import type { TrustedProxies } from '../http/clientAddress.ts'
 import { optionsSchema, type TelemetrySettings } from './optionsSchema.ts'
 import { isPlainObject, resolveEnvironment, type Environment, type Problem } from './resolveEnvironment.ts'
+import { withPreset } from './presets.ts'
 import { suggest } from './suggest.ts'
 import type { UserVerification } from './verifyUrls.ts'
 
@@ -69,7 +70,7 @@ export function parseOptions(
   { environment = process.env, directory = process.cwd() }: ParseOptionsContext = {},
 ): ParsedOptions {
   const missing: Problem[] = []
-  const resolved = resolveEnvironment(withKeysOfEnvironment(options, environment), environment, missing)
+  const resolved = withPresets(resolveEnvironment(withKeysOfEnvironment(options, environment), environment, missing))
   const { data, error } = optionsSchema.safeParse(resolved)
   const problems = [
     ...missing,
@@ -88,6 +89,12 @@ function withKeysOfEnvironment(options: unknown, environment: Environment): unkn
     encryptionKeys: options.encryptionKeys ?? (environment.LATCHKEY_ENCRYPTION_KEYS || undefined),
     signingKeys: options.signingKeys ?? (environment.LATCHKEY_SIGNING_KEYS || undefined),
   }
+}
+
+function withPresets(options: unknown): unknown {
+  if (!isPlainObject(options) || !isPlainObject(options.connections)) return options
+  const connections = Object.entries(options.connections).map(([name, given]) => [name, withPreset(given)])
+  return { ...options, connections: Object.fromEntries(connections) }
 }
 
 /** An unset variable is one problem, not also a missing key. */

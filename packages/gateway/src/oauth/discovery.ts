@@ -38,14 +38,14 @@ export function createDiscovery(context: OAuthContext): Discovery {
       discovered(JSON.stringify([connection.id, connection.mcpServerUrl, describedIn(connection)]), async () => {
         const described = describedIssuer(oauthOf(connection))
         if (described !== undefined) {
-          const { mcpServerUrl: resource } = connection
+          const resource = oauthOf(connection).resource ?? connection.mcpServerUrl
           const found = await server(connection, described)
           return { resource, server: found, challengedScope: undefined, scopesSupported: undefined }
         }
         const challenge = await readChallenge(context, connection)
         const metadata = await fetchResourceMetadata(context, connection, challenge.metadataUrl)
         return {
-          resource: metadata.resource,
+          resource: oauthOf(connection).resource ?? metadata.resource,
           server: await server(connection, issuerOf(connection, metadata.authorization_servers)),
           challengedScope: challenge.scope,
           scopesSupported: metadata.scopes_supported,
@@ -66,9 +66,9 @@ function issuerOf(connection: Connection, issuers: readonly string[]): string {
 }
 
 function describedIn(connection: Connection) {
-  const { issuer, authorizationEndpoint, tokenEndpoint, revocationEndpoint, allowMissingPkceMetadata } =
+  const { issuer, resource, authorizationEndpoint, tokenEndpoint, revocationEndpoint, allowMissingPkceMetadata } =
     oauthOf(connection)
-  return [issuer, authorizationEndpoint, tokenEndpoint, revocationEndpoint, allowMissingPkceMetadata]
+  return [issuer, resource, authorizationEndpoint, tokenEndpoint, revocationEndpoint, allowMissingPkceMetadata]
 }
 
 /** Answers are kept for a while, concurrent questions are asked once, and failures are not remembered. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { OAuthContext } from './context.ts'
+import { oauthOf, type OAuthContext } from './context.ts'
 import { failureOf, isTransientStatus } from './protocolError.ts'
 import { REQUEST_DEADLINE_MS } from './protocolRequest.ts'
 
@@ -67,7 +67,8 @@ async function fetchFrom(
   const parsed = schema.safeParse(await readJson(response))
   if (!parsed.success) throw failureOf(connection, { kind: 'invalid' }, during)
   const resource = URL.parse(parsed.data.resource)
-  if (!resource || !speaksFor.some(({ href }) => href === resource.href)) {
+  const isConfigured = oauthOf(connection).resource === parsed.data.resource
+  if (!resource || !(isConfigured || speaksFor.some(({ href }) => href === resource.href))) {
     throw new GatewayError(
       'upstream_invalid',
       `${connection.displayName} gave authorization metadata that belong to another resource.`,
