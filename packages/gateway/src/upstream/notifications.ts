@@ -32,23 +32,34 @@ const FIRST_PAUSE_MS = 1_000
 const LONGEST_PAUSE_MS = 60_000
 const SILENCE_MS = 10 * 60_000
 const MAX_EVENT_CHARS = 64 * 1024
+/**
+ * What may be otherwise a little later. 409: an upstream of the 2025 era may allow one stream for a session, and take a
+ * while to notice that the last one has ended.
+ */
+const BUSY: ReadonlySet<number> = new Set([409, 429, 502, 503, 504])
 
 /**
  * Hears what one upstream announces, until the signal: over `subscriptions/listen`, or the GET stream of the 2025
  * revisions. A stream that breaks is opened anew, ever more slowly; an upstream that has none is left alone. Whoever
  * listens again may have missed something, so then every list counts as changed.
  */
-export async function listenTo({ clientInfo, send }: NotificationsDeps, options: ListenOptions): Promise<void> {
-  const { target, wants, uris, onAnnouncement, signal } = options
+export async function listenTo(
+  { clientInfo, send }: NotificationsDeps,
+  options: ListenOptions & { readonly again: boolean },
+): Promise<void> {
+  const { target, wants, uris, onAnnouncement, signal, again } = options
   const build = (link: Link): Outgoing =>
     link.era === 'modern' ? listenMessage(uris, clientInfo) : { method: 'GET', headers: legacyHeaders(link) }
   let pauseMs = FIRST_PAUSE_MS
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     try {
       const answer = await send(target, build, wants, limitsOf(signal))
-      if (!answer.ok || mediaType(answer.headers['content-type']) !== SSE_TYPE) return answer.discard()
-      if (attempt > 0) for (const list of ALL_LISTS) onAnnouncement({ kind: 'list', list })
-      if (await readAnnouncements(answer, onAnnouncement)) pauseMs = FIRST_PAUSE_MS
+      if (BUSY.has(answer.status)) answer.discard()
+      else if (!answer.ok || mediaType(answer.headers['content-type']) !== SSE_TYPE) return answer.discard()
+      else {
+        if (again || attempt > 0) for (const list of ALL_LISTS) onAnnouncement({ kind: 'list', list })
+        if (await readAnnouncements(answer, onAnnouncement)) pauseMs = FIRST_PAUSE_MS
+      }
     } catch {
       // Whatever it was, the next attempt finds out; calls report what is wrong with this upstream.
     }

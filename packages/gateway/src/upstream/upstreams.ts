@@ -15,6 +15,7 @@ import {
 } from './lists.ts'
 import { listenTo, type Announcement, type ListenOptions } from './notifications.ts'
 import { post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
+import { createSharedListening } from './sharedListening.ts'
 
 export interface UpstreamsDeps {
   readonly fetch: GuardedFetch
@@ -117,6 +118,16 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     return withCredential(target, (to) => links.send({ target: to, memory, wants }, build, limits))
   }
 
+  const listen = createSharedListening((options) => {
+    const { account } = options.target
+    const onAnnouncement = (announcement: Announcement): void => {
+      if (announcement.kind === 'list') forgetLists(memories.peek(account.id)?.lists, announcement.list)
+      options.onAnnouncement(announcement)
+    }
+    const signal = AbortSignal.any([options.signal, closing.signal])
+    return listenTo({ clientInfo, send: sendTo }, { ...options, onAnnouncement, signal })
+  })
+
   return {
     send(target, build, { signal, wants }) {
       const limits = {
@@ -139,15 +150,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       const memory = memories.peek(account.id)
       return memory && knownList(memory.lists, kind, account.generation)
     },
-    listen(options) {
-      const { account } = options.target
-      const onAnnouncement = (announcement: Announcement): void => {
-        if (announcement.kind === 'list') forgetLists(memories.peek(account.id)?.lists, announcement.list)
-        options.onAnnouncement(announcement)
-      }
-      const signal = AbortSignal.any([options.signal, closing.signal])
-      void listenTo({ clientInfo, send: sendTo }, { ...options, onAnnouncement, signal })
-    },
+    listen,
     doubtEra: (accountId) => memories.peek(accountId)?.links.clear(),
     forget: (accountId) => memories.forget(accountId),
     close() {
