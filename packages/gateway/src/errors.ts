@@ -44,3 +44,13 @@ export class GatewayError extends Error {
     this.retryAfterSeconds = retryAfterSeconds
   }
 }
+
+/** An answer was longer than it may be, once decoded (security T44). */
+export class AnswerTooLarge extends GatewayError {
+  readonly maxBytes: number
+
+  constructor(host: string, maxBytes: number) {
+    super('upstream_invalid', `${host} answered with more than the ${maxBytes} bytes that are allowed.`)
+    this.maxBytes = maxBytes
+  }
+}

@@ -1,6 +1,6 @@
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { type Duplex, pipeline, Readable } from 'node:stream'
-import { GatewayError } from '../errors.ts'
+import { AnswerTooLarge, GatewayError } from '../errors.ts'
 
 /**
  * The decoded bytes of an answer, and an error as soon as there are more than `maxBytes` of them: a cap on what comes
@@ -36,7 +36,7 @@ async function* decoded(
   try {
     for await (const chunk of decompressor) {
       received += chunk.byteLength
-      if (received > maxBytes) throw tooLarge(host, maxBytes)
+      if (received > maxBytes) throw new AnswerTooLarge(host, maxBytes)
       yield chunk
     }
   } catch (error) {
@@ -56,10 +56,6 @@ function isZlibError(error: unknown): boolean {
 /** True if the body is to be decoded before it is counted. */
 export function isEncoded(contentEncoding: string | undefined): contentEncoding is string {
   return contentEncoding !== undefined && contentEncoding !== '' && contentEncoding.toLowerCase() !== 'identity'
-}
-
-export function tooLarge(host: string, maxBytes: number): GatewayError {
-  return new GatewayError('upstream_invalid', `${host} answered with more than the ${maxBytes} bytes that are allowed.`)
 }
 
 const DECOMPRESSORS: ReadonlyMap<string, () => Duplex> = new Map([

@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
-import { GatewayError } from '../errors.ts'
+import { AnswerTooLarge, GatewayError } from '../errors.ts'
 import type { GuardedAnswer, GuardedFetchInit } from '../services.ts'
-import { tooLarge } from './cappedBody.ts'
 import { createAnswer } from './createAnswer.ts'
 import { IncomingBody } from './incomingBody.ts'
 import { AddressRefused, refusal } from './outboundPolicy.ts'
@@ -74,7 +73,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_control: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#received += chunk.byteLength
-    if (this.#received > this.#cap) return this.#stop(tooLarge(this.#host, this.#init.maxBytes))
+    if (this.#received > this.#cap) return this.#stop(new AnswerTooLarge(this.#host, this.#init.maxBytes))
     this.#body?.push(chunk)
   }
 

@@ -1,4 +1,5 @@
 import { decodeHeaderValue } from '../upstream/headerValue.ts'
+import { assertWithinBounds, TooComplexError } from '../upstream/jsonBounds.ts'
 import { DuplicateKeyError, member, members, type Member } from '../upstream/jsonSpans.ts'
 import {
   CLIENT_CAPABILITIES_META,
@@ -52,6 +53,8 @@ const NAME_SOURCE: ReadonlyMap<string, string> = new Map([
   ['resources/read', 'uri'],
 ])
 
+const TOO_COMPLEX = 'Invalid request: the body has more levels or values than the gateway takes'
+
 /**
  * Reads one message: its shape, its era, and for the 2026-07-28 era whether the headers say what the body says
  * (Streamable HTTP, "Server Validation").
@@ -59,8 +62,10 @@ const NAME_SOURCE: ReadonlyMap<string, string> = new Map([
 export function readInbound(text: string, headers: Headers): Inbound {
   let body: unknown
   try {
+    assertWithinBounds(text)
     body = JSON.parse(text)
-  } catch {
+  } catch (error) {
+    if (error instanceof TooComplexError) return invalid(null, 400, INVALID_REQUEST, TOO_COMPLEX)
     return invalid(null, 400, PARSE_ERROR, 'Parse error: the body is not valid JSON')
   }
   if (Array.isArray(body)) return invalid(null, 400, INVALID_REQUEST, 'Invalid request: batches are not supported')

@@ -36,6 +36,9 @@ export interface AskOptions {
   readonly signal: AbortSignal
 }
 
+/** Of one round. Each is a message to the client, and a promise that waits for its answer. */
+const MAX_QUESTIONS = 16
+
 /**
  * The questions of a 2026-07-28 upstream as requests that a client of the 2025 era understands. Undefined where one of
  * them is none that this client can be asked: an upstream must not ask it then, for we have told it so.
@@ -43,6 +46,7 @@ export interface AskOptions {
 export function questionsOf({ inputRequests }: InputRequired, options: AskOptions): readonly Question[] | undefined {
   const { asked, principal, capabilities, signal } = options
   const entries = Object.entries(inputRequests)
+  if (entries.length > MAX_QUESTIONS) return undefined
   const isAskable = (request: unknown) => isObject(request) && canBeAsked(capabilities, String(request['method']))
   if (!entries.every(([, request]) => isAskable(request))) return undefined
   return entries.map(([key, request]) => {

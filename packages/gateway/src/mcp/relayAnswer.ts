@@ -1,9 +1,8 @@
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { GuardedAnswer } from '../services.ts'
-import { invalidUpstream, unavailable } from '../upstream/failures.ts'
+import { brokenAnswer, invalidUpstream, unavailable } from '../upstream/failures.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED, type Era, type RequestId } from '../upstream/protocol.ts'
-import { DuplicateKeyError } from '../upstream/jsonSpans.ts'
 import { readSse, SSE_COMMENT, sseEvent, type SseReader } from '../upstream/sseMessages.ts'
 import type { Translated } from './callTranslation.ts'
 import { errorText, jsonReply } from './replies.ts'
@@ -46,27 +45,16 @@ export async function relayAnswer(response: GuardedAnswer, options: RelayOptions
 
 async function relayJson(response: GuardedAnswer, options: RelayOptions): Promise<Response> {
   const { connection, clientEra } = options
-  let text: string
+  let answer: Translated
   try {
-    text = await response.text()
+    answer = options.toClient(await response.text())
   } catch (error) {
-    throw unavailable(connection, 'broke its answer off', error)
+    throw brokenAnswer(connection, error)
   }
-  const answer = translate(text, options)
   if (answer.kind !== 'final') throw unexpectedStatus(response.status, connection)
   options.onEnd('answered')
   // A status of the new era is part of its message; one of the old era says that there is no message.
   return jsonReply(answer.text, clientEra === 'modern' ? response.status : 200)
-}
-
-function translate(text: string, { connection, toClient }: RelayOptions): Translated {
-  try {
-    return toClient(text)
-  } catch (error) {
-    throw error instanceof DuplicateKeyError
-      ? invalidUpstream(connection, 'gave an answer with a key twice', error)
-      : error
-  }
 }
 
 function unexpectedStatus(status: number, connection: Connection): Error {
@@ -99,7 +87,7 @@ async function nextForClient(reader: SseReader, options: RelayOptions): Promise<
   try {
     for (;;) {
       const item = await reader.next()
-      if (item === undefined) return brokenOff(options)
+      if (item === undefined) return brokenOff(options, undefined)
       if (item.kind === 'comment') return { text: SSE_COMMENT, isLast: false }
       const translated = options.toClient(item.data)
       if (translated.kind === 'request') {
@@ -111,21 +99,27 @@ async function nextForClient(reader: SseReader, options: RelayOptions): Promise<
       options.onEnd('answered')
       return { text: sseEvent(translated.text), isLast: true }
     }
-  } catch {
-    return brokenOff(options)
+  } catch (error) {
+    return brokenOff(options, error)
   }
 }
 
 /** A stream that ends without an answer would leave the client waiting until its own deadline. */
-function brokenOff({ connection, clientId, signal, onEnd }: RelayOptions): { text: string; isLast: boolean } {
+function brokenOff(
+  { connection, clientId, signal, onEnd }: RelayOptions,
+  cause: unknown,
+): { text: string; isLast: boolean } {
   onEnd(signal.aborted ? 'aborted' : 'failed')
   if (signal.aborted && !(signal.reason instanceof GatewayError)) return { text: SSE_COMMENT, isLast: true }
-  const { message } =
-    signal.reason instanceof GatewayError
-      ? signal.reason
-      : unavailable(connection, 'ended its answer before it was complete')
+  const { message } = signal.reason instanceof GatewayError ? signal.reason : endOf(connection, cause)
   const data = { connection: connection.name }
   return { text: sseEvent(errorText(clientId, { code: UPSTREAM_FAILED, message, data })), isLast: true }
+}
+
+function endOf(connection: Connection, cause: unknown): GatewayError {
+  return cause === undefined
+    ? unavailable(connection, 'ended its answer before it was complete')
+    : brokenAnswer(connection, cause)
 }
 
 /** Each request of the upstream makes us send something: one that never stops asking is cut off. */

@@ -1,7 +1,7 @@
 import type { Connection } from '../domain.ts'
-import { GatewayError } from '../errors.ts'
+import { AnswerTooLarge, GatewayError } from '../errors.ts'
 import type { GuardedAnswer } from '../services.ts'
-import { invalidUpstream } from '../upstream/failures.ts'
+import { brokenAnswer, invalidUpstream } from '../upstream/failures.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED } from '../upstream/protocol.ts'
 import { readSse, SSE_COMMENT, sseEvent } from '../upstream/sseMessages.ts'
 import type { Translated } from './callTranslation.ts'
@@ -69,7 +69,9 @@ async function* rounds(options: RoundsOptions): AsyncGenerator<string, undefined
     throw invalidUpstream(connection, `asked for input more than ${MAX_ROUNDS} times`)
   } catch (error) {
     onEnd(signal.aborted ? 'aborted' : 'failed')
-    const message = error instanceof GatewayError || error instanceof ClientRefused ? error.message : 'The call failed.'
+    const isOurs =
+      (error instanceof GatewayError && !(error instanceof AnswerTooLarge)) || error instanceof ClientRefused
+    const { message } = isOurs ? error : brokenAnswer(connection, error)
     yield sseEvent(errorText(call.id, { code: UPSTREAM_FAILED, message, data: { connection: connection.name } }))
     return undefined
   }

@@ -1,5 +1,8 @@
 import type { Connection } from '../domain.ts'
-import { GatewayError } from '../errors.ts'
+import { AnswerTooLarge, GatewayError } from '../errors.ts'
+import { TooComplexError } from './jsonBounds.ts'
+import { DuplicateKeyError } from './jsonSpans.ts'
+import { EventTooLarge } from './sseMessages.ts'
 
 /** The upstream answered 401: nothing was executed, and the credential may have to be renewed. */
 export class CredentialRefused extends Error {
@@ -24,4 +27,21 @@ export function unavailable({ name }: Connection, what: string, cause?: unknown)
 
 export function invalidUpstream({ name }: Connection, what: string, cause?: unknown): GatewayError {
   return new GatewayError('upstream_invalid', `The connection "${name}" ${what}.`, { cause })
+}
+
+/** Why an answer was not read to its end. Where it met a limit, says which (security T44). */
+export function brokenAnswer(connection: Connection, error: unknown): GatewayError {
+  if (error instanceof AnswerTooLarge) {
+    const what = `answered with more than ${error.maxBytes} bytes, which is the most that the gateway takes`
+    return invalidUpstream(connection, what, error)
+  }
+  if (error instanceof EventTooLarge) {
+    const what = `sent an event of more than ${error.maxChars} characters, which is the most that the gateway takes`
+    return invalidUpstream(connection, what, error)
+  }
+  if (error instanceof DuplicateKeyError) return invalidUpstream(connection, 'gave an answer with a key twice', error)
+  if (error instanceof TooComplexError) {
+    return invalidUpstream(connection, 'answered with more levels or values than the gateway takes', error)
+  }
+  return unavailable(connection, 'broke its answer off', error)
 }

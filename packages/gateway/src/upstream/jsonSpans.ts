@@ -128,12 +128,19 @@ function decodeKey(text: string, start: number, end: number): string {
 }
 
 export function skipWhitespace(text: string, at: number): number {
-  let index = at
-  for (;;) {
-    const code = text.charCodeAt(index)
-    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return index
-    index += 1
-  }
+  const code = text.charCodeAt(at)
+  if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at
+  return firstOf(NOT_WHITESPACE, text, at)
+}
+
+const NOT_WHITESPACE = /[^ \n\r\t]/g
+const STRUCTURE = /["[\]{}]/g
+const SEPARATOR = /[,\]}\s]/g
+
+/** Where the pattern is first found from there on: many times faster than a look at each character. */
+function firstOf(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at
+  return pattern.test(text) ? pattern.lastIndex - 1 : text.length
 }
 
 function skipComma(text: string, at: number): number {
@@ -151,44 +158,35 @@ export function skipValue(text: string, at: number): number {
 
 /** From the opening quote to behind the closing one. */
 export function skipString(text: string, at: number): number {
-  let index = at
-  for (;;) {
-    index = text.indexOf('"', index + 1)
-    if (index === -1) return text.length
-    if (text.charCodeAt(index - 1) !== BACKSLASH || !isEscaped(text, index)) return index + 1
-  }
+  const quote = text.indexOf('"', at + 1)
+  if (quote === -1) return text.length
+  return text.charCodeAt(quote - 1) === BACKSLASH ? skipEscaped(text, at) : quote + 1
 }
 
-function isEscaped(text: string, quote: number): boolean {
-  let backslashes = 0
-  while (text.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes += 1
-  return backslashes % 2 === 1
+/** The same where something in it is escaped. */
+function skipEscaped(text: string, at: number): number {
+  for (let index = at + 1; index < text.length; index += 1) {
+    const code = text.charCodeAt(index)
+    if (code === QUOTE) return index + 1
+    if (code === BACKSLASH) index += 1
+  }
+  return text.length
 }
 
 function skipContainer(text: string, at: number): number {
   let depth = 0
-  let index = at
+  let index = firstOf(STRUCTURE, text, at)
   while (index < text.length) {
     const code = text.charCodeAt(index)
-    if (code === QUOTE) {
-      index = skipString(text, index)
-      continue
-    }
     if (code === OPEN_BRACE || code === OPEN_BRACKET) depth += 1
     else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1
-    index += 1
-    if (depth === 0) return index
+    if (depth === 0) return index + 1
+    index = firstOf(STRUCTURE, text, code === QUOTE ? skipString(text, index) : index + 1)
   }
   return text.length
 }
 
 /** `true`, `null`, a number: up to what can only be a separator. */
 function skipScalar(text: string, at: number): number {
-  let index = at
-  while (index < text.length) {
-    const code = text.charCodeAt(index)
-    if (code === COMMA || code === CLOSE_BRACE || code === CLOSE_BRACKET || code <= 0x20) return index
-    index += 1
-  }
-  return index
+  return firstOf(SEPARATOR, text, at)
 }

@@ -1,6 +1,7 @@
 import type { Connection } from '../domain.ts'
 import type { GuardedAnswer } from '../services.ts'
-import { invalidUpstream } from './failures.ts'
+import { brokenAnswer, invalidUpstream } from './failures.ts'
+import { assertWithinBounds, LIST_BOUNDS, MESSAGE_BOUNDS } from './jsonBounds.ts'
 import { isObject, JSON_TYPE, mediaType, SSE_TYPE, type RequestId } from './protocol.ts'
 import { readSse } from './sseMessages.ts'
 
@@ -13,15 +14,21 @@ export interface Answer {
 /** Reads an answer to the end, whether it comes as JSON or as events, and gives the response with this id. */
 export async function readAnswer(connection: Connection, response: GuardedAnswer, id: RequestId): Promise<Answer> {
   const type = mediaType(response.headers['content-type'])
-  if (type === JSON_TYPE) return parseAnswer(connection, await readText(connection, response), id)
+  if (type === JSON_TYPE) return await readJsonAnswer(connection, response, id)
   if (type === SSE_TYPE) return readStreamedAnswer(connection, response.stream(), id)
   response.discard()
   throw invalidUpstream(connection, `answered with status ${response.status} and without an MCP message`)
 }
 
-/** Throws `upstream_invalid` if the text is not the response with this id. */
-function parseAnswer(connection: Connection, text: string, id: RequestId): Answer {
-  const message = parse(text)
+async function readJsonAnswer(connection: Connection, response: GuardedAnswer, id: RequestId): Promise<Answer> {
+  let text: string
+  let message: Record<string, unknown> | undefined
+  try {
+    text = await response.text()
+    message = parse(text, LIST_BOUNDS)
+  } catch (error) {
+    throw brokenAnswer(connection, error)
+  }
   if (message !== undefined && isAnswer(message, id)) return { text, message }
   throw invalidUpstream(connection, 'answered with something that is not an MCP message')
 }
@@ -33,20 +40,14 @@ export function isAnswer(message: Record<string, unknown>, id: RequestId): boole
   return isObject(message['error']) && (message['id'] === id || message['id'] === null || message['id'] === undefined)
 }
 
-export function parse(text: string): Record<string, unknown> | undefined {
+/** Undefined for what is no JSON object. Throws `TooComplexError` for more of it than a parser should be given. */
+export function parse(text: string, bounds = MESSAGE_BOUNDS): Record<string, unknown> | undefined {
+  assertWithinBounds(text, bounds)
   try {
     const value: unknown = JSON.parse(text)
     return isObject(value) ? value : undefined
   } catch {
     return undefined
-  }
-}
-
-async function readText(connection: Connection, response: GuardedAnswer): Promise<string> {
-  try {
-    return await response.text()
-  } catch (error) {
-    throw invalidUpstream(connection, 'broke its answer off', error)
   }
 }
 
@@ -61,11 +62,11 @@ async function readStreamedAnswer(
       const item = await reader.next()
       if (item === undefined) break
       if (item.kind === 'comment') continue
-      const message = parse(item.data)
+      const message = parse(item.data, LIST_BOUNDS)
       if (message !== undefined && isAnswer(message, id)) return { text: item.data, message }
     }
   } catch (error) {
-    throw invalidUpstream(connection, 'broke its answer off', error)
+    throw brokenAnswer(connection, error)
   } finally {
     await reader.cancel().catch(ignore)
   }

@@ -4,10 +4,13 @@ import { createParser } from 'eventsource-parser'
 type SseItem = { readonly kind: 'message'; readonly data: string } | { readonly kind: 'comment' }
 
 /** An event is longer than the cap (security T44). */
-class EventTooLarge extends Error {
-  constructor() {
+export class EventTooLarge extends Error {
+  readonly maxChars: number
+
+  constructor(maxChars: number) {
     super('an event of the stream is too large')
     this.name = 'EventTooLarge'
+    this.maxChars = maxChars
   }
 }
 
@@ -36,7 +39,7 @@ export function readSse(body: ReadableStream<Uint8Array>, maxEventChars: number)
       for (;;) {
         const item = items.shift()
         if (item !== undefined) return item
-        if (tooLarge) throw new EventTooLarge()
+        if (tooLarge) throw new EventTooLarge(maxEventChars)
         const { done, value } = await reader.read()
         if (done) return undefined
         parser.feed(decoder.decode(value, { stream: true }))
