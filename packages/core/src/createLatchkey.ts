@@ -10,14 +10,22 @@ import type {
   Latchkey,
   MagicLinkOptions,
   McpServerConfig,
+  PendingOptions,
+  PendingUser,
+  ReadyManyOptions,
+  ReadyManyReport,
   ReadyOptions,
+  ResumeOptions,
   WaitForAuthOptions,
 } from './latchkey.ts'
 import { resolveOptions, type LatchkeyOptions, type ResolvedOptions } from './latchkeyOptions.ts'
+import { readPendingHandle, writePendingHandle } from './pending/pendingHandle.ts'
 import type { ConnectionState } from './readiness/connectionState.ts'
 import { InstanceWatches } from './readiness/instanceWatches.ts'
+import { readyMany } from './readiness/readyMany.ts'
+import { checkRequirement, isSatisfied } from './readiness/requirement.ts'
 import { nameOf, type Subject } from './readiness/subject.ts'
-import { UserReadiness, type ReadyUser } from './readiness/userReadiness.ts'
+import { UserReadiness, type ReadyRequest, type ReadyUser } from './readiness/userReadiness.ts'
 import { waitForConnections } from './readiness/waitForConnections.ts'
 import type { ToolList } from './session/mcpSession.ts'
 import type { ReadyEndpoint } from './session/readyEndpoint.ts'
@@ -26,6 +34,7 @@ import { SessionPool } from './session/sessionPool.ts'
 import { checkMs } from './timing/checkMs.ts'
 import { startDeadline, type Deadline } from './timing/deadline.ts'
 import { callTool } from './tools/callTool.ts'
+import { checkTools, hasPattern, matchTools } from './tools/matchTools.ts'
 import { toUserTools } from './tools/toUserTools.ts'
 import type { ToolCallOptions, UserTools } from './tools/userTools.ts'
 
@@ -77,6 +86,8 @@ class PooledLatchkey implements Latchkey {
   async waitForAuth(instanceId: string, options: WaitForAuthOptions = {}): Promise<readonly ConnectionState[]> {
     this.#checkOpen()
     const { backend, timing } = this.#options
+    const { require = 'all' } = options
+    checkRequirement(require)
     const subject = `instance ${instanceId}`
     using deadline = this.#deadline(options, `waiting for the authorization of ${subject}`)
     const read = async (signal: AbortSignal) => ({
@@ -84,16 +95,44 @@ class PooledLatchkey implements Latchkey {
       extra: undefined,
     })
     const { states: initial } = await read(deadline.signal)
-    if (initial.every((state) => state.isActive)) return initial
+    if (isSatisfied(initial, require)) return initial
     const watch = this.#watches.get(instanceId, { instanceId, backend, read, timing })
     const { onPending } = options
-    const { states } = await waitForConnections({ watch, initial, linksShown: true, deadline, subject, onPending })
-    return states
+    const wait = { watch, initial, linksShown: true, deadline, subject, onPending, require }
+    return (await waitForConnections(wait)).states
   }
 
   async ready(userIdentifier: string, options: ReadyOptions = {}): Promise<ReadyEndpoint> {
-    const { resolved } = await this.#ready(this.#subject(userIdentifier, options), options)
-    return resolved.endpoint
+    const { resolved, missing } = await this.#ready(userIdentifier, options)
+    return resolved.endpoint(missing)
+  }
+
+  async pending(userIdentifier: string, options: PendingOptions = {}): Promise<PendingUser | undefined> {
+    const { require = 'all', signal } = options
+    checkRequirement(require)
+    const subject = this.#subject(userIdentifier, options)
+    // Before anything is asked, because without handles there is nothing to give.
+    const handle = writePendingHandle(this.#options.backend, { ...subject, require })
+    using deadline = this.#requestDeadline(signal, `seeing what is pending for ${nameOf(subject)}`)
+    const connections = await this.#readiness.pending(subject, require, deadline.signal)
+    return connections.length > 0 ? Object.freeze({ handle, connections }) : undefined
+  }
+
+  async resume(handle: string, { userIdentifier, ...options }: ResumeOptions = {}): Promise<ReadyEndpoint> {
+    this.#checkOpen()
+    const wait = readPendingHandle(this.#options.backend, handle)
+    if (userIdentifier !== undefined && userIdentifier !== wait.userIdentifier)
+      throw new LatchkeyError('rejected', `this pending handle is not one of user ${JSON.stringify(userIdentifier)}`)
+    const { configName: config, require } = wait
+    const ready = await this.#ready(wait.userIdentifier, { ...options, config, require }, { linksShown: true })
+    return ready.resolved.endpoint(ready.missing)
+  }
+
+  async readyMany(userIdentifiers: Iterable<string>, options: ReadyManyOptions = {}): Promise<ReadyManyReport> {
+    const { concurrency = 8, ...readyOptions } = options
+    if (!Number.isInteger(concurrency) || concurrency < 1)
+      throw new TypeError('`concurrency` must be a whole number, 1 or more')
+    return await readyMany(userIdentifiers, concurrency, (user) => this.ready(user, readyOptions))
   }
 
   async mcpUrl(userIdentifier: string, options: ConfigOptions = {}): Promise<string> {
@@ -111,13 +150,12 @@ class PooledLatchkey implements Latchkey {
   }
 
   async userTools(userIdentifier: string, options: ReadyOptions = {}): Promise<UserTools> {
-    const subject = this.#subject(userIdentifier, options)
-    const { resolved, list } = await this.#ready(subject, options)
+    const { subject, resolved, list, missing } = await this.#ready(userIdentifier, options)
     const kept = this.#toolsOfList.get(list)
-    if (kept) return kept
-    const tools = toUserTools(list, (tool, args, callOptions) => this.#call(subject, resolved, tool, args, callOptions))
+    const tools =
+      kept ?? toUserTools(list, (tool, args, callOptions) => this.#call(subject, resolved, tool, args, callOptions))
     this.#toolsOfList.set(list, tools)
-    return tools
+    return missing.length > 0 ? Object.freeze({ ...tools, missing }) : tools
   }
 
   async createMagicLink(
@@ -174,21 +212,55 @@ class PooledLatchkey implements Latchkey {
     await Promise.all([this.#http.close(), this.#options.backend.close()])
   }
 
-  async #ready(subject: Subject, options: ReadyOptions): Promise<ReadyUser> {
-    using deadline = this.#deadline(options, `getting ${nameOf(subject)} ready`)
+  async #ready(
+    userIdentifier: string,
+    options: ReadyOptions,
+    { linksShown }: Pick<ReadyRequest, 'linksShown'> = {},
+  ): Promise<ReadyUser & { subject: Subject }> {
+    const { require = 'all', tools, onAuthorizationRequired, onPending } = options
+    checkRequirement(require)
+    checkTools(tools)
+    const whole = { ...this.#subject(userIdentifier, options), partial: require !== 'all' }
+    using deadline = this.#deadline(options, `getting ${nameOf(whole)} ready`)
     deadline.signal.throwIfAborted()
-    return (
-      this.#readiness.known(subject) ??
-      (await this.#readiness.ready(subject, options.onAuthorizationRequired, deadline))
-    )
+    const request = { require, onAuthorizationRequired, onPending, linksShown }
+    const get = async (subject: Subject) => ({
+      subject,
+      ...(this.#readiness.known(subject) ?? (await this.#readiness.ready(subject, request, deadline))),
+    })
+    if (!tools) return await get(whole)
+    const known = hasPattern(tools) ? (await get(whole)).list.tools.map(({ name }) => name) : []
+    return await get({ ...whole, tools: matchTools(tools, known) })
   }
 
+  /** Calls, and calls once more after the consent that it was refused for. */
   async #call(
+    subject: Subject,
+    resolved: ResolvedEndpoint,
+    tool: Tool,
+    args: Readonly<Record<string, unknown>>,
+    options: ToolCallOptions = {},
+  ): Promise<CallToolResult> {
+    const { onAuthorizationRequired, authorizationTimeoutMs, signal } = options
+    if (authorizationTimeoutMs !== undefined) checkMs('authorizationTimeoutMs', authorizationTimeoutMs)
+    try {
+      return await this.#callOnce(subject, resolved, tool, args, options)
+    } catch (error) {
+      const isConsent = error instanceof LatchkeyError && error.code === 'authorization_required'
+      if (!isConsent || !onAuthorizationRequired) throw error
+      const what = `waiting to call tool ${JSON.stringify(tool.name)} for ${nameOf(subject)}`
+      using deadline = this.#deadline({ timeoutMs: authorizationTimeoutMs, signal }, what)
+      await this.#readiness.consent(subject, resolved, error.connections, onAuthorizationRequired, deadline)
+      return await this.#callOnce(subject, resolved, tool, args, options)
+    }
+  }
+
+  async #callOnce(
     { userIdentifier }: Subject,
     { instance, key, sessionOptions }: ResolvedEndpoint,
     tool: Tool,
     args: Readonly<Record<string, unknown>>,
-    { signal, timeoutMs }: ToolCallOptions = {},
+    { signal, timeoutMs }: ToolCallOptions,
   ): Promise<CallToolResult> {
     this.#checkOpen()
     if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs)

@@ -7,7 +7,12 @@ export type {
   Latchkey,
   MagicLinkOptions,
   McpServerConfig,
+  PendingOptions,
+  PendingUser,
+  ReadyManyOptions,
+  ReadyManyReport,
   ReadyOptions,
+  ResumeOptions,
   UserToolsOptions,
   WaitForAuthOptions,
 } from './latchkey.ts'
@@ -41,6 +46,7 @@ export type {
 export { createUserVerification } from './verification/createUserVerification.ts'
 export type { UserVerification, UserVerificationOptions } from './verification/createUserVerification.ts'
 export { ConnectionState } from './readiness/connectionState.ts'
+export type { Requirement } from './readiness/requirement.ts'
 export type { ConnectedAccountStatus } from './readiness/connectionState.ts'
 export type { ReadyEndpoint } from './session/readyEndpoint.ts'
 export { resultParts } from './tools/resultParts.ts'

@@ -1,5 +1,7 @@
 import type { MagicLink, McpInstance, UserRevocation } from './backends/backend.ts'
+import type { LatchkeyError } from './errors.ts'
 import type { ConnectionState } from './readiness/connectionState.ts'
+import type { Requirement } from './readiness/requirement.ts'
 import type { ReadyEndpoint } from './session/readyEndpoint.ts'
 import type { UserTools } from './tools/userTools.ts'
 
@@ -19,6 +21,8 @@ export interface GetAuthStateOptions extends CallOptions {
 }
 
 export interface WaitForAuthOptions extends CallOptions {
+  /** Which connections are waited for. Default: all. */
+  require?: Requirement | undefined
   /** Milliseconds. Default: that of `createLatchkey`. */
   timeoutMs?: number | undefined
   /** Called with what is pending at the start, and whenever that changes. Without links. */
@@ -27,12 +31,59 @@ export interface WaitForAuthOptions extends CallOptions {
 
 export interface ReadyOptions extends ConfigOptions {
   /**
-   * Called once with the connections that the user has to authorize, with their links; the wait goes on meanwhile.
-   * Without it, the call rejects at once with code `authorization_required`, and the error has the links.
+   * Which connections must be ACTIVE: `all` (the default), `any` (one is enough), or a list of their names. What is
+   * missing beyond that is in `missing`, with links; its tools are there at the first call after it became ACTIVE.
+   */
+  require?: Requirement | undefined
+  /**
+   * Only these tools: names as the endpoint lists them (`mcpName`), in which `*` stands for any characters. The gateway
+   * enforces it, because the session token is made for these alone. Default: every tool of the config.
+   */
+  tools?: readonly string[] | undefined
+  /**
+   * Called with the connections that the user has to authorize, with their links; the wait goes on meanwhile. Links that
+   * expire before they were used are made anew, and it is called with these; that happens once. Without it, the call
+   * rejects at once with code `authorization_required`, and the error has the links.
+   *
+   * What `require` can do without is told once for each link, and not waited for.
    */
   onAuthorizationRequired?: ((connections: readonly ConnectionState[]) => unknown) | undefined
+  /** Called with what the wait is for, at its start and whenever that changes. Without links. */
+  onPending?: ((pending: readonly ConnectionState[]) => unknown) | undefined
   /** Milliseconds for everything together. Default: that of `createLatchkey`. */
   timeoutMs?: number | undefined
+}
+
+export interface PendingOptions extends ConfigOptions, Pick<ReadyOptions, 'require'> {}
+
+export interface ResumeOptions
+  extends CallOptions, Pick<ReadyOptions, 'onAuthorizationRequired' | 'onPending' | 'timeoutMs'> {
+  /**
+   * Who it must be for: whoever is signed in, where the handle comes from a browser. Anybody else's is refused. Default:
+   * the handle is believed, because only the app could make it.
+   */
+  userIdentifier?: string | undefined
+}
+
+/** A wait that can be put away. */
+export interface PendingUser {
+  /** For `resume`, in whatever process has the same client credentials. It names the user and holds no secret. */
+  readonly handle: string
+  /** What the user has to authorize, with links. */
+  readonly connections: readonly ConnectionState[]
+}
+
+export interface ReadyManyOptions extends ConfigOptions, Pick<ReadyOptions, 'require' | 'tools' | 'timeoutMs'> {
+  /** How many users are under way at the same time. Default 8. */
+  concurrency?: number | undefined
+}
+
+/** What came of each user, once, in no order. */
+export interface ReadyManyReport {
+  readonly ready: readonly ReadyEndpoint[]
+  /** Who has to authorize something first, with links. */
+  readonly pending: readonly { readonly userIdentifier: string; readonly connections: readonly ConnectionState[] }[]
+  readonly failed: readonly { readonly userIdentifier: string; readonly error: LatchkeyError }[]
 }
 
 export interface MagicLinkOptions extends CallOptions {
@@ -92,6 +143,33 @@ export interface Latchkey extends AsyncDisposable {
    * await fetch(endpoint.url, { headers: await endpoint.headers() })
    */
   ready(userIdentifier: string, options?: ReadyOptions): Promise<ReadyEndpoint>
+
+  /**
+   * What the user still has to authorize, with links and a handle for the wait, which can be put into a queue, a cookie or
+   * a database; undefined if nothing is pending. Waits for nothing.
+   *
+   * @throws {LatchkeyError} what `ensureInstance` throws; `rejected` where the backend has no pending handles.
+   * @example
+   * const pending = await latchkey.pending('user_123')
+   * if (pending) return Response.json({ handle: pending.handle }, { status: 202 })
+   */
+  pending(userIdentifier: string, options?: PendingOptions): Promise<PendingUser | undefined>
+
+  /**
+   * Goes on with the wait of a handle, here and now: waits until its user has authorized what is required, and gives the
+   * endpoint. The user has the links already; with `onAuthorizationRequired`, fresh ones are made and shown.
+   *
+   * @throws {LatchkeyError} `rejected` if the handle is not one of this app's, or another user's; else as `ready`.
+   */
+  resume(handle: string, options?: ResumeOptions): Promise<ReadyEndpoint>
+
+  /**
+   * `ready` for many users, a few at a time, such as for a nightly job. It waits for nobody: who has something to authorize
+   * is in the report, and so is whose endpoint failed, and why.
+   *
+   * @throws {TypeError} when an option is wrong. No user's failure makes it reject.
+   */
+  readyMany(userIdentifiers: Iterable<string>, options?: ReadyManyOptions): Promise<ReadyManyReport>
 
   /**
    * The pre-authenticated MCP URL of the user: whoever has it has the user's tools. Prefer `ready`.

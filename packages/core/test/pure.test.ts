@@ -52,6 +52,7 @@ describe('encodeSessionKey', () => {
       configName: part,
       endpointUrl: part,
       credentialKind: part,
+      scope: part,
     })
     fc.assert(
       fc.property(key, key, (a, b) => {

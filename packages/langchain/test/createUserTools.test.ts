@@ -29,7 +29,7 @@ async function lookTool(call: UserTool['call'], options?: UserToolsForLangChainO
     annotations: { readOnlyHint: true },
     call,
   }
-  const userTools: UserTools = { tools: [look], report: { renamed: [], dropped: [], unavailable: [] } }
+  const userTools: UserTools = { tools: [look], report: { renamed: [], dropped: [], unavailable: [] }, missing: [] }
   const [tool] = await createUserTools({ userTools: async () => userTools })('user_123', options)
   if (tool === undefined) throw new Error('There is no tool.')
   return tool

@@ -21,7 +21,7 @@ async function run(call: UserTool['call'], input = '{}', options?: UserToolsForA
     annotations: { readOnlyHint: true },
     call,
   }
-  const userTools: UserTools = { tools: [look], report: { renamed: [], dropped: [], unavailable: [] } }
+  const userTools: UserTools = { tools: [look], report: { renamed: [], dropped: [], unavailable: [] }, missing: [] }
   const model = new MockLanguageModelV4({
     doGenerate: async ({ prompt }) => {
       const isFirst = prompt.every(({ role }) => role !== 'tool')

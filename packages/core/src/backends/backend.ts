@@ -94,10 +94,24 @@ export interface Backend {
     instanceId: string,
     options?: BackendCallOptions & { includeAuthLinks?: boolean },
   ): Promise<readonly ConnectionState[]>
+  /**
+   * With `tools`, for these only, named as the endpoint lists them. With `allowPartial`, for the connections that are
+   * ACTIVE, if there is one; without, `authorization_required` unless all are.
+   */
   createSessionToken(
-    input: { instance: McpInstance; expirySeconds?: number; tools?: readonly string[] },
+    input: {
+      instance: McpInstance
+      expirySeconds?: number | undefined
+      tools?: readonly string[] | undefined
+      allowPartial?: boolean | undefined
+    },
     options?: BackendCallOptions,
   ): Promise<SessionToken>
+  /**
+   * A keyed digest of a text, which only who has this credential can make, the same in every process. It keeps pending
+   * handles from being made up; where it is absent, there are none.
+   */
+  sign?(text: string): string
   /**
    * Pushed status changes of one instance, or undefined where the service has none: the waiter then only polls.
    * The iterator ends when the stream ends, and throws when it breaks; the waiter opens it again. One that ends without

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import { LatchkeyError } from '../errors.ts'
 import { createHttpClient, type Fetch } from '../http/httpClient.ts'
@@ -59,6 +59,8 @@ export function latchkeyGateway(options: LatchkeyGatewayOptions): GatewayBackend
     timing,
     requestTimeoutMs,
   })
+  // Derived for this one purpose (RFC 5869), so that what is signed says nothing that helps elsewhere.
+  const signingKey = new Uint8Array(hkdfSync('sha256', options.clientSecret, clientId, 'latchkey pending handle', 32))
   const secretDigest = createHmac('sha256', identityKey).update(options.clientSecret).digest('base64url')
 
   const getAuthState: Backend['getAuthState'] = async (instanceId, { signal, includeAuthLinks = false } = {}) => {
@@ -107,7 +109,7 @@ export function latchkeyGateway(options: LatchkeyGatewayOptions): GatewayBackend
 
     getAuthState,
 
-    async createSessionToken({ instance, expirySeconds, tools }, { signal } = {}) {
+    async createSessionToken({ instance, expirySeconds, tools, allowPartial }, { signal } = {}) {
       if (instance.configId === undefined)
         throw new LatchkeyError(
           'invalid_response',
@@ -122,6 +124,7 @@ export function latchkeyGateway(options: LatchkeyGatewayOptions): GatewayBackend
               identifier: instance.userIdentifier,
               ...(expirySeconds === undefined ? {} : { expiry: `${expirySeconds}s` }),
               ...(tools === undefined ? {} : { tools }),
+              ...(allowPartial === true ? { allow_partial: true } : {}),
             },
             schema: sessionTokenSchema,
             doing: `getting a session token for user ${JSON.stringify(instance.userIdentifier)}`,
@@ -181,6 +184,7 @@ export function latchkeyGateway(options: LatchkeyGatewayOptions): GatewayBackend
       return toUserRevocation(revocation)
     },
 
+    sign: (text) => createHmac('sha256', signingKey).update(text).digest('base64url'),
     statusEvents: (instanceId, eventOptions) => statusEventStream(controlPlane, instanceId, eventOptions),
     close: () => http.close(),
   })

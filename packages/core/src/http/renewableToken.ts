@@ -11,6 +11,8 @@ export interface RenewableToken {
   /** Uses this one, got in passing, if it lasts longer than the one there is. */
   offer(token: FetchedToken): void
   get(signal?: AbortSignal): Promise<string>
+  /** The one there is no longer covers what it should: the next is fetched. */
+  forget(): void
   /** A token other than the one that was refused. */
   afterRefusal(refused: string, signal?: AbortSignal): Promise<string>
 }
@@ -44,6 +46,9 @@ export function createRenewableToken(
     offer(token) {
       const offered = lasting(token)
       if (!current || offered.renewAt > current.renewAt) current = offered
+    },
+    forget() {
+      current = undefined
     },
     get,
     async afterRefusal(refused, signal) {

@@ -1,4 +1,5 @@
 import type { ConnectionState } from './connectionState.ts'
+import { blocking, isSatisfied, type Requirement } from './requirement.ts'
 
 /** What the states of an instance's connections mean for somebody who waits. */
 export type Assessment =
@@ -19,11 +20,17 @@ const ENDED_STATUSES: ReadonlySet<string> = new Set(['EXPIRED', 'DISCONNECTED'])
  *
  * @param awaited ids of the connections that were so at the start, and whose links were shown.
  */
-export function assess(states: readonly ConnectionState[], awaited: ReadonlySet<string>): Assessment {
-  const pending = states.filter((state) => !state.isActive)
-  if (pending.length === 0) return { kind: 'ready' }
+export function assess(
+  states: readonly ConnectionState[],
+  awaited: ReadonlySet<string>,
+  require: Requirement = 'all',
+): Assessment {
+  if (isSatisfied(states, require)) return { kind: 'ready' }
+  const pending = blocking(states, require)
   const failed = pending.filter((state) => isEnded(state) && !awaited.has(state.connectionId))
-  return failed.length > 0 ? { kind: 'failed', failed, pending } : { kind: 'pending', pending }
+  // Where one is enough, another one may still come.
+  const isFailed = require === 'any' ? failed.length === pending.length : failed.length > 0
+  return isFailed ? { kind: 'failed', failed, pending } : { kind: 'pending', pending }
 }
 
 /** Whether only a new link can make this connection ready. */

@@ -9,13 +9,17 @@ import type { SessionPool } from '../session/sessionPool.ts'
 import type { Deadline } from '../timing/deadline.ts'
 import { SingleFlight } from '../timing/singleFlight.ts'
 import type { Timing } from '../timing/timing.ts'
-import { toToolReport } from '../tools/toToolReport.ts'
+import { unavailableIn } from '../tools/toToolReport.ts'
 import type { ConnectionState } from './connectionState.ts'
 import type { InstanceWatch } from './instanceWatch.ts'
 import { InstanceWatches } from './instanceWatches.ts'
+import { MissingLinks } from './missingLinks.ts'
 import { probe } from './probe.ts'
-import { nameOf, type Subject } from './subject.ts'
-import { listed, waitForConnections } from './waitForConnections.ts'
+import { blocking, isSatisfied, unknownNames, type Requirement } from './requirement.ts'
+import { showLinks } from './showLinks.ts'
+import { nameOf, scopeOf, type Subject } from './subject.ts'
+import { unserved } from './unserved.ts'
+import { listed, waitEnded, waitForConnections } from './waitForConnections.ts'
 
 /** Users whose endpoint is remembered. */
 const MAX_KNOWN_USERS = 10_000
@@ -23,6 +27,17 @@ const MAX_KNOWN_USERS = 10_000
 export interface ReadyUser {
   readonly resolved: ResolvedEndpoint
   readonly list: ToolList
+  /** The connections that are not ACTIVE and were not required, with their links. */
+  readonly missing: readonly ConnectionState[]
+}
+
+/** What is asked of a user's readiness, and who is told of it. */
+export interface ReadyRequest {
+  readonly require: Requirement
+  readonly onAuthorizationRequired?: ReadyOptions['onAuthorizationRequired']
+  readonly onPending?: ReadyOptions['onPending']
+  /** Whether the user has the links already, so that it is right to wait without showing any. Default false. */
+  readonly linksShown?: boolean | undefined
 }
 
 export interface UserReadinessOptions {
@@ -34,74 +49,159 @@ export interface UserReadinessOptions {
   readonly graceMs: number
 }
 
+type Show = NonNullable<ReadyOptions['onAuthorizationRequired']>
+
+interface Known {
+  readonly resolved: ResolvedEndpoint
+  /** The connections that were ACTIVE. */
+  readonly active: string
+  readonly isComplete: boolean
+}
+
+/** What is known when enough is ACTIVE. */
+interface Authorized {
+  readonly ensured: EnsuredInstance
+  readonly states: readonly ConnectionState[]
+  /** Those that became ACTIVE while we waited: they may not work yet. */
+  readonly fresh: readonly string[]
+}
+
 /**
  * The steps from a user identifier to an endpoint that lists tools. Callers who ask for the same user at the same time
  * share the requests, and each keeps its own signal and deadline.
  */
 export class UserReadiness {
   readonly #options: UserReadinessOptions
-  readonly #known = new LRUCache<string, ResolvedEndpoint>({ max: MAX_KNOWN_USERS })
+  readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN_USERS })
   readonly #ensuring = new SingleFlight<EnsuredInstance>()
   readonly #linking = new SingleFlight<readonly ConnectionState[]>()
   readonly #watches = new InstanceWatches<EnsuredInstance | undefined>()
+  readonly #missingLinks: MissingLinks
+  readonly #consents = new WeakMap<Show, SingleFlight<void>>()
 
   constructor(options: UserReadinessOptions) {
     this.#options = options
+    this.#missingLinks = new MissingLinks(options.timing)
   }
 
-  /** What is known of the user, if the endpoint's list of tools says that it still holds. Makes no request. */
+  /**
+   * What is known of the user, if the endpoint's list of tools says that it still holds. Makes no request. While a
+   * connection is missing nothing is known: it may be ACTIVE by now.
+   */
   known(subject: Subject): ReadyUser | undefined {
-    const resolved = this.#known.get(this.#userKey(subject))
-    const list = resolved && this.#options.pool.peek(resolved.key)?.freshTools
-    return resolved && list && { resolved, list }
+    const known = this.#known.get(this.#scopedKey(subject))
+    const list = known?.isComplete && this.#options.pool.peek(known.resolved.key)?.freshTools
+    return known && list ? { resolved: known.resolved, list, missing: [] } : undefined
   }
 
   /**
    * An upstream may refuse a credential that was believed good until its tools were listed; the gateway then says so in
    * the list, and the user is asked after all. Once: what still lacks consent then is in the report.
    */
-  async ready(
-    subject: Subject,
-    onAuthorizationRequired: ReadyOptions['onAuthorizationRequired'],
-    deadline: Deadline,
-  ): Promise<ReadyUser> {
-    const user = await this.#readyAsBelieved(subject, onAuthorizationRequired, deadline)
+  async ready(subject: Subject, request: ReadyRequest, deadline: Deadline): Promise<ReadyUser> {
+    const user = await this.#readyAsBelieved(subject, request, deadline)
     if (!lacksConsent(user.list)) return user
     this.#options.pool.peek(user.resolved.key)?.forgetTools()
-    return this.#readyAsBelieved(subject, onAuthorizationRequired, deadline)
+    return this.#readyAsBelieved(subject, request, deadline)
   }
 
-  async #readyAsBelieved(
-    subject: Subject,
-    onAuthorizationRequired: ReadyOptions['onAuthorizationRequired'],
-    deadline: Deadline,
-  ): Promise<ReadyUser> {
+  async #readyAsBelieved(subject: Subject, request: ReadyRequest, deadline: Deadline): Promise<ReadyUser> {
     const { signal } = deadline
-    const ensured = await this.ensure(subject, signal)
-    const states = ensured.authState ?? (await this.#options.backend.getAuthState(ensured.instance.id, { signal }))
-    const authorized = states.every((state) => state.isActive)
-      ? ensured
-      : await this.#authorize(subject, ensured, onAuthorizationRequired, deadline)
+    const { ensured, states } = await this.#believed(subject, signal)
+    refuseUnknownNames(subject, states, request.require)
+    const authorized = isSatisfied(states, request.require)
+      ? { ensured, states, fresh: [] }
+      : await this.#authorize(subject, ensured, request, deadline)
     const resolved = this.#remember(subject, authorized)
-    return { resolved, list: await this.#probe(subject, resolved, deadline) }
+    // A tool that there cannot be is refused here, and not taken for an endpoint that is slow to start.
+    if (subject.tools) await resolved.credential.headers(signal)
+    const list = await this.#probe(subject, resolved, authorized, request.require, deadline)
+    return { resolved, list, missing: await this.#missing(authorized, request, signal) }
+  }
+
+  /** What is pending of a requirement, with links; empty if nothing is. Waits for nothing. */
+  async pending(subject: Subject, require: Requirement, signal: AbortSignal) {
+    const { ensured, states } = await this.#believed(subject, signal)
+    refuseUnknownNames(subject, states, require)
+    if (isSatisfied(states, require)) return []
+    return blocking(await this.#links(ensured.instance.id, signal), require)
+  }
+
+  /**
+   * Waits until the user has authorized these connections, after a call was refused for want of them. Calls that are
+   * refused at the same time share one wait, and the links are shown once. The credential and the tools are got anew
+   * afterwards.
+   */
+  async consent(
+    subject: Subject,
+    resolved: ResolvedEndpoint,
+    required: readonly ConnectionState[],
+    show: Show,
+    deadline: Deadline,
+  ): Promise<void> {
+    const flights = this.#consents.get(show) ?? new SingleFlight<void>()
+    this.#consents.set(show, flights)
+    const key = JSON.stringify([this.#scopedKey(subject), required.map(({ connectionName }) => connectionName)])
+    try {
+      await flights.run(key, deadline.signal, (signal) => this.#consent(subject, resolved, required, show, signal))
+    } catch (error) {
+      throw deadline.signal.aborted ? waitEnded(deadline, nameOf(subject), required) : error
+    }
+  }
+
+  async #consent(
+    subject: Subject,
+    { instance, credential, key }: ResolvedEndpoint,
+    required: readonly ConnectionState[],
+    show: Show,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { backend, timing, pool } = this.#options
+    const initial = await backend.getAuthState(instance.id, { signal })
+    const names = required.map(({ connectionName }) => connectionName)
+    const require = unknownNames(initial, names).length === 0 ? names : 'all'
+    // Somebody else may have seen to it between the refusal and now.
+    if (!isSatisfied(initial, require)) {
+      const renew = (waiting: AbortSignal) => this.pendingWithLinks(instance.id, waiting)
+      await waitForConnections({
+        watch: this.#watch(subject, { instance }),
+        initial,
+        linksShown: true,
+        deadline: { signal, ended: undefined },
+        subject: nameOf(subject),
+        require,
+        meanwhile: (waiting) => showLinks({ pending: required, show, renew, timing, signal: waiting }),
+      })
+    }
+    // The account may be another one than the token was made for.
+    credential.forget()
+    pool.peek(key)?.forgetTools()
   }
 
   /** What is known of the user's endpoints is not so any more. */
   forgetUser(userIdentifier: string): void {
-    for (const [userKey, { instance }] of this.#known.entries()) {
-      if (instance.userIdentifier === userIdentifier) this.#known.delete(userKey)
+    for (const [key, { resolved }] of this.#known.entries()) {
+      if (resolved.instance.userIdentifier === userIdentifier) this.#known.delete(key)
     }
   }
 
-  ensure(subject: Subject, signal: AbortSignal): Promise<EnsuredInstance> {
+  ensure({ userIdentifier, configName }: Subject, signal: AbortSignal): Promise<EnsuredInstance> {
+    const subject = { userIdentifier, configName }
     return this.#ensuring.run(this.#userKey(subject), signal, (shared) => this.#ensure(subject, shared))
   }
 
   /** An answer about somebody else is not used: its URL and its tokens would give this user another one's tools. */
-  async #ensure(subject: Subject, signal: AbortSignal): Promise<EnsuredInstance> {
-    const ensured = await this.#options.backend.ensureInstance(subject, { signal })
-    if (ensured.instance.userIdentifier === subject.userIdentifier) return ensured
-    throw new LatchkeyError('invalid_response', `the control plane answered for another user than ${nameOf(subject)}`)
+  async #ensure({ userIdentifier, configName }: Subject, signal: AbortSignal): Promise<EnsuredInstance> {
+    const ensured = await this.#options.backend.ensureInstance({ userIdentifier, configName }, { signal })
+    if (ensured.instance.userIdentifier === userIdentifier) return ensured
+    const user = nameOf({ userIdentifier, configName })
+    throw new LatchkeyError('invalid_response', `the control plane answered for another user than ${user}`)
+  }
+
+  async #believed(subject: Subject, signal: AbortSignal) {
+    const ensured = await this.ensure(subject, signal)
+    const states = ensured.authState ?? (await this.#options.backend.getAuthState(ensured.instance.id, { signal }))
+    return { ensured, states }
   }
 
   /** The connections that are not ACTIVE, with links: minted once for all who ask at the same time. */
@@ -114,22 +214,33 @@ export class UserReadiness {
   async #authorize(
     subject: Subject,
     ensured: EnsuredInstance,
-    onAuthorizationRequired: ReadyOptions['onAuthorizationRequired'],
+    request: ReadyRequest,
     deadline: Deadline,
-  ): Promise<EnsuredInstance> {
-    const initial = await this.#links(ensured.instance.id, deadline.signal)
-    const pending = initial.filter((state) => !state.isActive)
-    if (pending.length === 0) return this.ensure(subject, deadline.signal)
-    if (!onAuthorizationRequired) throw authorizationRequired(subject, pending)
-    const { extra } = await waitForConnections({
-      watch: this.#watch(subject, ensured),
-      initial,
-      linksShown: true,
-      deadline,
-      subject: nameOf(subject),
-      meanwhile: () => onAuthorizationRequired(pending),
-    })
-    return extra ?? this.ensure(subject, deadline.signal)
+  ): Promise<Authorized> {
+    const { signal } = deadline
+    const { instance } = ensured
+    const { require, onAuthorizationRequired: show, onPending, linksShown = false } = request
+    const { backend, timing } = this.#options
+    const initial =
+      linksShown && !show ? await backend.getAuthState(instance.id, { signal }) : await this.#links(instance.id, signal)
+    const pending = blocking(initial, require)
+    if (!isSatisfied(initial, require) && !show && !linksShown) throw authorizationRequired(subject, pending)
+    const renew = (waiting: AbortSignal) => this.pendingWithLinks(instance.id, waiting)
+    const reading = isSatisfied(initial, require)
+      ? undefined
+      : await waitForConnections({
+          watch: this.#watch(subject, ensured),
+          initial,
+          linksShown: true,
+          deadline,
+          subject: nameOf(subject),
+          require,
+          onPending,
+          meanwhile: show && ((waiting) => showLinks({ pending, show, renew, timing, signal: waiting })),
+        })
+    const fresh = pending.map(({ connectionName }) => connectionName)
+    const again = reading?.extra ?? (await this.ensure(subject, signal))
+    return { ensured: again, states: again.authState ?? reading?.states ?? initial, fresh }
   }
 
   #links(instanceId: string, signal: AbortSignal | undefined): Promise<readonly ConnectionState[]> {
@@ -149,34 +260,77 @@ export class UserReadiness {
   }
 
   /** Keeps what is known of this user's endpoint, and with it its session, unless it is another one now. */
-  #remember(subject: Subject, ensured: EnsuredInstance): ResolvedEndpoint {
+  #remember(subject: Subject, { ensured, states }: Authorized): ResolvedEndpoint {
     const { backend, fetch, timing, requestTimeoutMs, pool } = this.#options
-    const userKey = this.#userKey(subject)
-    const known = this.#known.get(userKey)
-    if (known && isSameInstance(known.instance, ensured.instance)) {
-      if (ensured.sessionToken) known.credential.offer(ensured.sessionToken)
-      return known
+    const key = this.#scopedKey(subject)
+    const known = this.#known.get(key)
+    const isSame = known !== undefined && isSameInstance(known.resolved.instance, ensured.instance)
+    if (known && !isSame) pool.drop(known.resolved.key)
+    const resolved = isSame
+      ? known.resolved
+      : resolveEndpoint(backend, ensured, subject, { fetch, timing, requestTimeoutMs })
+    const active = JSON.stringify(states.flatMap((state) => (state.isActive ? [state.connectionId] : [])).toSorted())
+    if (isSame && subject.partial && known.active !== active) {
+      // The token was made for those that were ACTIVE then, and does not grow.
+      resolved.credential.forget()
+      pool.peek(resolved.key)?.forgetTools()
     }
-    if (known) pool.drop(known.key)
-    const resolved = resolveEndpoint(backend, ensured, subject, { fetch, timing, requestTimeoutMs })
-    this.#known.set(userKey, resolved)
+    if (isSame && ensured.sessionToken && !subject.tools) resolved.credential.offer(ensured.sessionToken)
+    this.#known.set(key, { resolved, active, isComplete: states.every((state) => state.isActive) })
     return resolved
   }
 
-  #probe(subject: Subject, { key, sessionOptions }: ResolvedEndpoint, deadline: Deadline): Promise<ToolList> {
+  #probe(
+    subject: Subject,
+    { key, sessionOptions }: ResolvedEndpoint,
+    { states, fresh }: Authorized,
+    require: Requirement,
+    deadline: Deadline,
+  ): Promise<ToolList> {
     const { pool, timing, graceMs } = this.#options
     const list = () => pool.use(key, sessionOptions, (session) => session.listTools(deadline.signal))
-    return probe({ list, deadline, graceMs, timing, subject: nameOf(subject) })
+    return probe({
+      list,
+      judge: (answer) => unserved(unavailableIn(answer.meta), { states, fresh, require }),
+      forget: () => pool.peek(key)?.forgetTools(),
+      deadline,
+      graceMs,
+      timing,
+      subject: nameOf(subject),
+    })
+  }
+
+  /** What was not required and is not ACTIVE, with links; who wants to be told is told. */
+  async #missing({ ensured, states }: Authorized, request: ReadyRequest, signal: AbortSignal) {
+    const missing = states.filter((state) => !state.isActive)
+    if (missing.length === 0) return []
+    const { id } = ensured.instance
+    const linked = await this.#missingLinks.of(id, missing, () => this.pendingWithLinks(id, signal))
+    if (request.onAuthorizationRequired) this.#missingLinks.show(request.onAuthorizationRequired, linked)
+    return linked
   }
 
   #userKey({ userIdentifier, configName }: Subject): string {
     return JSON.stringify([this.#options.backend.identity, userIdentifier, configName])
   }
+
+  #scopedKey(subject: Subject): string {
+    return JSON.stringify([this.#userKey(subject), scopeOf(subject)])
+  }
+}
+
+function refuseUnknownNames(subject: Subject, states: readonly ConnectionState[], require: Requirement): void {
+  const unknown = unknownNames(states, require)
+  if (unknown.length === 0) return
+  const known = states.map(({ connectionName }) => connectionName).join(', ') || 'it has none'
+  throw new LatchkeyError(
+    'rejected',
+    `\`require\` names ${unknown.join(', ')}, which the config ${JSON.stringify(subject.configName)} does not have; known: ${known}`,
+  )
 }
 
 function lacksConsent({ meta }: ToolList): boolean {
-  const { unavailable } = toToolReport([], new Map(), meta)
-  return unavailable.some(({ reason }) => reason === 'authorization_required')
+  return unavailableIn(meta).some(({ reason }) => reason === 'authorization_required')
 }
 
 function isSameInstance(a: McpInstance, b: McpInstance): boolean {

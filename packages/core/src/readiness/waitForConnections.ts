@@ -3,6 +3,7 @@ import type { Deadline } from '../timing/deadline.ts'
 import { assess, isEnded } from './assess.ts'
 import type { ConnectionState } from './connectionState.ts'
 import type { InstanceWatch, Reading } from './instanceWatch.ts'
+import { blocking, type Requirement } from './requirement.ts'
 
 export interface WaitOptions<T> {
   readonly watch: InstanceWatch<T>
@@ -10,26 +11,29 @@ export interface WaitOptions<T> {
   readonly initial: readonly ConnectionState[]
   /** Whether the user was given links for what was pending at the start. */
   readonly linksShown: boolean
-  readonly deadline: Deadline
+  readonly deadline: Pick<Deadline, 'signal' | 'ended'>
   /** For messages: `user "u1"` or `instance ins_1`. */
   readonly subject: string
   /** Called whenever what is pending changes, and once at the start. An error it throws ends the wait. */
   readonly onPending?: ((pending: readonly ConnectionState[]) => unknown) | undefined
-  /** Runs beside the wait: if it fails, so does the wait. */
-  readonly meanwhile?: (() => unknown) | undefined
+  /** Runs beside the wait: if it fails, so does the wait. Its signal is aborted when the wait is over. */
+  readonly meanwhile?: ((signal: AbortSignal) => unknown) | undefined
+  /** Which connections are waited for. Default: all. */
+  readonly require?: Requirement | undefined
 }
 
 /**
- * Waits until every connection is ACTIVE and gives the reading that said so. No timer, listener or socket is left when
+ * Waits until every connection that is required is ACTIVE and gives the reading that said so. No timer, listener or socket is left when
  * it settles.
  *
  * @throws {LatchkeyError} `authorization_failed`, `authorization_timeout` or `aborted`, with what is still missing.
  */
 export async function waitForConnections<T>(options: WaitOptions<T>): Promise<Reading<T>> {
-  const { watch, initial, linksShown, deadline, subject, onPending, meanwhile } = options
+  const { watch, initial, linksShown, deadline, subject, onPending, meanwhile, require = 'all' } = options
   const awaited = new Set(linksShown ? initial.filter(isEnded).map((state) => state.connectionId) : [])
   const { promise, resolve, reject } = Promise.withResolvers<Reading<T>>()
-  let missing = initial.filter((state) => !state.isActive)
+  const over = new AbortController()
+  let missing = blocking(initial, require)
   let told: string | undefined
 
   const run = async (callback: (() => unknown) | undefined) => {
@@ -40,17 +44,17 @@ export async function waitForConnections<T>(options: WaitOptions<T>): Promise<Re
     }
   }
   const consider = (states: readonly ConnectionState[]) => {
-    const assessment = assess(states, awaited)
-    missing = assessment.kind === 'ready' ? [] : [...assessment.pending]
+    const assessment = assess(states, awaited, require)
+    missing = assessment.kind === 'ready' ? [] : assessment.pending
     if (assessment.kind === 'failed') return reject(failed(subject, assessment.failed, missing))
     const now = JSON.stringify(missing.map(({ connectionId, status }) => [connectionId, status]))
     if (assessment.kind === 'ready' || now === told) return
     told = now
     void run(() => onPending?.(assessment.pending))
   }
-  const onAbort = () => reject(ended(deadline, subject, missing))
+  const onAbort = () => reject(waitEnded(deadline, subject, missing))
 
-  if (deadline.signal.aborted) throw ended(deadline, subject, missing)
+  if (deadline.signal.aborted) throw waitEnded(deadline, subject, missing)
   deadline.signal.addEventListener('abort', onAbort)
   const unsubscribe = watch.subscribe({
     onReading(reading) {
@@ -61,9 +65,10 @@ export async function waitForConnections<T>(options: WaitOptions<T>): Promise<Re
   })
   try {
     consider(initial)
-    void run(meanwhile)
+    void run(meanwhile && (() => meanwhile(over.signal)))
     return await promise
   } finally {
+    over.abort()
     unsubscribe()
     deadline.signal.removeEventListener('abort', onAbort)
   }
@@ -81,7 +86,12 @@ function failed(
   )
 }
 
-function ended(deadline: Deadline, subject: string, missing: readonly ConnectionState[]): LatchkeyError {
+/** The error of a wait that its deadline or a signal has ended. */
+export function waitEnded(
+  deadline: Pick<Deadline, 'signal' | 'ended'>,
+  subject: string,
+  missing: readonly ConnectionState[],
+): LatchkeyError {
   const still = `still missing for ${subject}: ${listed(missing)}`
   if (deadline.ended === 'timeout')
     return new LatchkeyError('authorization_timeout', `the time to authorize is over; ${still}`, {

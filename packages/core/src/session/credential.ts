@@ -2,6 +2,7 @@ import type { Backend, McpInstance, SessionToken } from '../backends/backend.ts'
 import { LatchkeyError } from '../errors.ts'
 import { isSafeUrl } from '../http/safeUrl.ts'
 import { createRenewableToken, type FetchedToken } from '../http/renewableToken.ts'
+import type { Subject } from '../readiness/subject.ts'
 import type { Timing } from '../timing/timing.ts'
 
 /** How a session proves who it is for. */
@@ -10,6 +11,8 @@ export interface Credential {
   readonly url: string
   /** A session token that came in passing: used if it lasts longer than the one there is. */
   offer(sessionToken: SessionToken): void
+  /** What it may be used for has changed: another one is got before the next request. */
+  forget(): void
   headers(signal?: AbortSignal): Promise<Record<string, string>>
   /** Other headers than those that were refused; undefined where there are no others. */
   headersAfterRefusal(
@@ -30,15 +33,17 @@ export function createCredential(
   instance: McpInstance,
   sessionToken: SessionToken | undefined,
   timing: Timing,
+  { partial, tools }: Pick<Subject, 'partial' | 'tools'> = {},
 ): Credential {
-  if (instance.mcpServerUrl === undefined) return urlCredential(instance)
+  if (instance.mcpServerUrl === undefined) return urlCredential(instance, tools)
   const url = checkedUrl(instance.mcpServerUrl, instance)
   const toFetched = ({ token: value, expiresAt }: SessionToken): FetchedToken => ({
     value,
     expiresInMs: Math.max(MIN_LIFE_MS, expiresAt.getTime() - timing.now()),
   })
   const token = createRenewableToken(
-    async (signal) => toFetched(await backend.createSessionToken({ instance }, { signal })),
+    async (signal) =>
+      toFetched(await backend.createSessionToken({ instance, tools, allowPartial: partial }, { signal })),
     timing,
   )
   if (sessionToken) token.offer(toFetched(sessionToken))
@@ -46,19 +51,23 @@ export function createCredential(
     kind: 'session-token',
     url,
     offer: (offered) => token.offer(toFetched(offered)),
+    forget: () => token.forget(),
     headers: async (signal) => bearer(await token.get(signal)),
     headersAfterRefusal: async (refused, signal) =>
       bearer(await token.afterRefusal((refused['authorization'] ?? '').replace(/^Bearer /, ''), signal)),
   }
 }
 
-function urlCredential(instance: McpInstance): Credential {
+function urlCredential(instance: McpInstance, tools: readonly string[] | undefined): Credential {
+  if (tools)
+    throw new LatchkeyError('rejected', '`tools` needs a backend with session tokens: a URL cannot be narrowed to some')
   if (instance.url === undefined)
     throw new LatchkeyError('invalid_response', `instance ${instance.id} has no MCP URL: the backend gave none`)
   return {
     kind: 'url',
     url: checkedUrl(instance.url, instance),
     offer: () => {},
+    forget: () => {},
     headers: async () => ({}),
     headersAfterRefusal: async () => undefined,
   }

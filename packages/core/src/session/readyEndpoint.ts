@@ -1,11 +1,14 @@
 import { inspect } from 'node:util'
 import type { McpInstance } from '../backends/backend.ts'
+import type { ConnectionState } from '../readiness/connectionState.ts'
 
 /** What an agent connects to: a URL and the headers that go with it. Made by `latchkey.ready()`. */
 export class ReadyEndpoint {
   readonly userIdentifier: string
   /** The name of the MCP config. */
   readonly config: string
+  /** The connections that are not ACTIVE and were not required, with their links. */
+  readonly missing: readonly ConnectionState[]
   readonly #url: string
   readonly #headers: () => Promise<Record<string, string>>
 
@@ -14,11 +17,13 @@ export class ReadyEndpoint {
     config: string
     url: string
     headers: () => Promise<Record<string, string>>
+    missing?: readonly ConnectionState[]
   }) {
     this.userIdentifier = init.userIdentifier
     this.config = init.config
     this.#url = init.url
     this.#headers = init.headers
+    this.missing = init.missing ?? []
   }
 
   /** The MCP endpoint. Treat it as a secret: with a backend that has no session tokens, it is the credential. */

@@ -1,5 +1,7 @@
 import type { Backend, EnsuredInstance, McpInstance } from '../backends/backend.ts'
 import type { Fetch } from '../http/httpClient.ts'
+import type { ConnectionState } from '../readiness/connectionState.ts'
+import { scopeOf, type Subject } from '../readiness/subject.ts'
 import type { Timing } from '../timing/timing.ts'
 import { createCredential, type Credential } from './credential.ts'
 import type { McpSessionOptions } from './mcpSession.ts'
@@ -11,7 +13,7 @@ export interface ResolvedEndpoint {
   readonly instance: McpInstance
   readonly key: SessionKey
   readonly credential: Credential
-  readonly endpoint: ReadyEndpoint
+  readonly endpoint: (missing: readonly ConnectionState[]) => ReadyEndpoint
   readonly sessionOptions: () => McpSessionOptions
 }
 
@@ -19,25 +21,32 @@ export function resolveEndpoint(
   backend: Backend,
   { instance, sessionToken, discoverResult }: EnsuredInstance,
   // The names that were asked for, and not those in the answer: a cache must not be keyed by what a server says.
-  asked: { userIdentifier: string; configName: string },
+  asked: Subject,
   { fetch, timing, requestTimeoutMs }: { fetch: Fetch; timing: Timing; requestTimeoutMs: number },
 ): ResolvedEndpoint {
-  const credential = createCredential(backend, instance, sessionToken, timing)
+  // A token that came with the answer is for every tool.
+  const offered = asked.tools ? undefined : sessionToken
+  const credential = createCredential(backend, instance, offered, timing, asked)
+  const { userIdentifier, configName } = asked
   return {
     instance,
     key: {
       backendIdentity: backend.identity,
-      ...asked,
+      userIdentifier,
+      configName,
       endpointUrl: credential.url,
       credentialKind: credential.kind,
+      scope: scopeOf(asked),
     },
     credential,
-    endpoint: new ReadyEndpoint({
-      userIdentifier: asked.userIdentifier,
-      config: asked.configName,
-      url: credential.url,
-      headers: () => credential.headers(),
-    }),
+    endpoint: (missing) =>
+      new ReadyEndpoint({
+        userIdentifier,
+        config: configName,
+        url: credential.url,
+        headers: () => credential.headers(),
+        missing,
+      }),
     sessionOptions: () => ({ credential, fetch, timing, requestTimeoutMs, discoverResult }),
   }
 }

@@ -9,11 +9,14 @@ export interface SessionKey {
   readonly configName: string
   readonly endpointUrl: string
   readonly credentialKind: string
+  /** What the credential is narrowed to. */
+  readonly scope: string
 }
 
 /** The key as one string. JSON of an array, so that no two tuples give the same one. */
 export function encodeSessionKey(key: SessionKey): string {
-  return JSON.stringify([key.backendIdentity, key.userIdentifier, key.configName, key.endpointUrl, key.credentialKind])
+  const { backendIdentity, userIdentifier, configName, endpointUrl, credentialKind, scope } = key
+  return JSON.stringify([backendIdentity, userIdentifier, configName, endpointUrl, credentialKind, scope])
 }
 
 interface Entry {

@@ -10,12 +10,17 @@ export function toToolReport(
   names: ReadonlyMap<string, string>,
   meta: Readonly<Record<string, unknown>> | undefined,
 ): ToolReport {
-  const unavailable = unavailableSchema.safeParse(meta?.[UNAVAILABLE_META_KEY])
   return {
     renamed: [...names].flatMap(([mcpName, name]) => (name === mcpName ? [] : [{ mcpName, name }])),
     dropped: mcpNames
       .filter((mcpName, index) => !names.has(mcpName) || mcpNames.indexOf(mcpName) !== index)
       .map((mcpName) => ({ mcpName, reason: 'its name cannot be told apart from that of another tool' })),
-    unavailable: unavailable.success ? unavailable.data : [],
+    unavailable: unavailableIn(meta),
   }
+}
+
+/** The connections whose tools are missing from a list, as its `_meta` says. */
+export function unavailableIn(meta: Readonly<Record<string, unknown>> | undefined): ToolReport['unavailable'] {
+  const unavailable = unavailableSchema.safeParse(meta?.[UNAVAILABLE_META_KEY])
+  return unavailable.success ? unavailable.data : []
 }

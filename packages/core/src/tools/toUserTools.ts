@@ -11,6 +11,8 @@ export type CallTool = (
   options: ToolCallOptions | undefined,
 ) => Promise<CallToolResult>
 
+const NOTHING = Object.freeze([])
+
 /** A list of MCP tools as one user's tools. */
 export function toUserTools(list: ToolList, call: CallTool): UserTools {
   const mcpNames = list.tools.map((tool) => tool.name)
@@ -18,7 +20,11 @@ export function toUserTools(list: ToolList, call: CallTool): UserTools {
   const tools = list.tools
     .filter((tool, index) => names.has(tool.name) && mcpNames.indexOf(tool.name) === index)
     .map((tool) => toUserTool(tool, names.get(tool.name)!, call))
-  return Object.freeze({ tools: Object.freeze(tools), report: toToolReport(mcpNames, names, list.meta) })
+  return Object.freeze({
+    tools: Object.freeze(tools),
+    report: toToolReport(mcpNames, names, list.meta),
+    missing: NOTHING,
+  })
 }
 
 function toUserTool(tool: Tool, name: string, call: CallTool): UserTool {

@@ -1,4 +1,5 @@
 import type { CallToolResult, Tool, ToolAnnotations } from '@modelcontextprotocol/client'
+import type { ConnectionState } from '../readiness/connectionState.ts'
 
 /** A JSON Schema object as the MCP server gave it. */
 export type JsonSchema = Readonly<Tool['inputSchema']>
@@ -8,6 +9,14 @@ export interface ToolCallOptions {
   signal?: AbortSignal | undefined
   /** Milliseconds until the call is given up with code `timeout`. Default 60,000. */
   timeoutMs?: number | undefined
+  /**
+   * Called if the call needs the user's consent first, with the connections and their links. The call then waits, and is
+   * sent once more, as it is, as soon as they are ACTIVE; if it needs consent even then, it rejects. Calls that wait for
+   * the same thing with the same callback make one call of it. Default: the call rejects at once.
+   */
+  onAuthorizationRequired?: ((connections: readonly ConnectionState[]) => unknown) | undefined
+  /** Milliseconds that the call may wait for consent. Default: the `timeoutMs` of `createLatchkey`. */
+  authorizationTimeoutMs?: number | undefined
 }
 
 /** One tool of one user, ready for any framework: a name that every model provider accepts, and a bound call. */
@@ -23,9 +32,10 @@ export interface UserTool {
   /** Claims of the upstream, not facts. */
   readonly annotations: ToolAnnotations | undefined
   /**
-   * Calls the tool once; it is never sent twice. A result with `isError: true` is returned, not thrown.
+   * Calls the tool once; what was carried out is never sent again. A result with `isError: true` is returned, not thrown.
    *
-   * @throws {LatchkeyError} `authorization_required` (a connection needs consent; the link is on the error),
+   * @throws {LatchkeyError} `authorization_required` (a connection needs consent; the link is on the error); while it waits
+   * for consent `authorization_timeout` and `authorization_failed`;
    * `unknown_tool`, `aborted`, `timeout`, `unavailable`, `rejected`.
    */
   call(args: Readonly<Record<string, unknown>>, options?: ToolCallOptions): Promise<CallToolResult>
@@ -44,4 +54,6 @@ export interface ToolReport {
 export interface UserTools {
   readonly tools: readonly UserTool[]
   readonly report: ToolReport
+  /** The connections that are not ACTIVE and were not required, with their links. */
+  readonly missing: readonly ConnectionState[]
 }

@@ -48,6 +48,8 @@ export function withStartLinks(backend: Backend, links: StartLinks): Backend {
     ...(backend.statusEvents && { statusEvents: backend.statusEvents.bind(backend) }),
     ...(backend.createMagicLink && { createMagicLink: backend.createMagicLink.bind(backend) }),
     ...(backend.verifyUser && { verifyUser: backend.verifyUser.bind(backend) }),
+    ...(backend.revokeUser && { revokeUser: backend.revokeUser.bind(backend) }),
+    ...(backend.sign && { sign: backend.sign.bind(backend) }),
     close: () => backend.close(),
   })
 }

@@ -1,0 +1,71 @@
+import { LRUCache } from 'lru-cache'
+import type { Timing } from '../timing/timing.ts'
+import { ConnectionState } from './connectionState.ts'
+
+type Show = (connections: readonly ConnectionState[]) => unknown
+
+/** Instances whose links are remembered. */
+const MAX_INSTANCES = 10_000
+/** A link that is handed out lives this long yet. */
+const MIN_LIFE_MS = 60_000
+/** How long a link is used whose end is not known. */
+const UNKNOWN_LIFE_MS = 300_000
+
+interface Kept {
+  readonly states: readonly ConnectionState[]
+  readonly until: number
+}
+
+/** The links of connections that an agent can do without for now: each is made once, and shown once to each who asks. */
+export class MissingLinks {
+  readonly #timing: Timing
+  readonly #kept = new LRUCache<string, Kept>({ max: MAX_INSTANCES })
+  readonly #shown = new WeakMap<Show, Set<string>>()
+
+  constructor(timing: Timing) {
+    this.#timing = timing
+  }
+
+  /** The missing connections with links: those made before where they are still good, else what `mint` gives. */
+  async of(
+    instanceId: string,
+    missing: readonly ConnectionState[],
+    mint: () => Promise<readonly ConnectionState[]>,
+  ): Promise<readonly ConnectionState[]> {
+    const kept = this.#good(instanceId, missing)
+    if (kept) return kept
+    try {
+      const states = await mint()
+      const ends = states.map(({ authenticationLinkExpiresAt }) => authenticationLinkExpiresAt?.getTime())
+      const until = Math.min(...ends.map((end) => (end ? end - MIN_LIFE_MS : this.#timing.now() + UNKNOWN_LIFE_MS)))
+      this.#kept.set(instanceId, { states, until })
+      return states
+    } catch {
+      // The tools that there are do not wait for links to others.
+      return missing
+    }
+  }
+
+  /** Shows the links that this callback was not shown yet. It is not waited for, and an error of its own is dropped. */
+  show(show: Show, missing: readonly ConnectionState[]): void {
+    const shown = this.#shown.get(show) ?? new Set()
+    this.#shown.set(show, shown)
+    const fresh = missing.filter(
+      ({ connectionId, authenticationLink: link }) => link && !shown.has(connectionId + link),
+    )
+    if (fresh.length === 0) return
+    for (const { connectionId, authenticationLink } of fresh) shown.add(`${connectionId}${authenticationLink}`)
+    const run = async () => await show(fresh)
+    run().catch(() => {})
+  }
+
+  /** Good if each is as it was: one whose status changed may have used its link up. */
+  #good(instanceId: string, missing: readonly ConnectionState[]): readonly ConnectionState[] | undefined {
+    const kept = this.#kept.get(instanceId)
+    if (!kept || kept.until <= this.#timing.now()) return undefined
+    const states = missing.map(({ connectionId, status }) =>
+      kept.states.find((state) => state.connectionId === connectionId && state.status === status),
+    )
+    return states.every((state) => state instanceof ConnectionState) ? states : undefined
+  }
+}

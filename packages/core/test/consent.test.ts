@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { createLatchkey, type ConnectionState, type UserTool } from '../src/index.ts'
+import { CLIENT_ID, CLIENT_SECRET, CONFIG } from './fixtures/scriptedControlPlane.ts'
+import { failureOf, setup, type Setup } from './fixtures/setup.ts'
+
+const EVENTS = /^GET \/api\/v1\/events/
+
+/** The user's consent has expired since the tools were got. `send` is refused without it. */
+async function expired(era: 'modern' | 'legacy' = 'modern'): Promise<Setup & { send: UserTool }> {
+  const given = await setup({ era, toolNames: ['send'] })
+  given.plane.setStatus('u1', 'mail', 'ACTIVE')
+  const { tools } = await given.latchkey.userTools('u1')
+  given.plane.setStatus('u1', 'mail', 'EXPIRED')
+  const [send] = tools
+  if (!send) throw new Error('no tool')
+  return { ...given, send }
+}
+
+describe('UserTool.call with onAuthorizationRequired', () => {
+  it.each(['modern', 'legacy'] as const)(
+    'waits for the consent and is carried out once, in the %s era',
+    async (era) => {
+      const { plane, timing, send } = await expired(era)
+      const shown = Promise.withResolvers<readonly ConnectionState[]>()
+      const call = send.call({ to: 'x' }, { onAuthorizationRequired: shown.resolve })
+      expect((await shown.promise)[0]?.authenticationLink).toMatch(/\/connect\//)
+      await plane.answered(EVENTS)
+      expect(plane.toolCalls).toEqual([])
+      plane.setStatus('u1', 'mail', 'ACTIVE')
+      await expect(call).resolves.toMatchObject({ content: [{ text: 'u1' }] })
+      expect(plane.toolCalls).toEqual(['u1 send'])
+      const sent = plane.requests
+        .filter(({ body }) => body.includes('tools/call'))
+        .map(({ body }) => JSON.parse(body).params)
+      expect(sent.map(({ arguments: args }) => args)).toEqual([{ to: 'x' }, { to: 'x' }])
+      expect(timing.pending).toBe(0)
+    },
+  )
+
+  it('shows one link, and carries out each call once, when several are refused at the same time', async () => {
+    const { plane, send } = await expired()
+    const shown: (readonly ConnectionState[])[] = []
+    const onAuthorizationRequired = (connections: readonly ConnectionState[]) => void shown.push(connections)
+    const calls = Promise.all(Array.from({ length: 5 }, () => send.call({}, { onAuthorizationRequired })))
+    await plane.answered(EVENTS)
+    await plane.answered(/\/mcp\/cfg_1$/, 6)
+    plane.setStatus('u1', 'mail', 'ACTIVE')
+    await calls
+    expect(shown).toHaveLength(1)
+    expect(plane.toolCalls).toHaveLength(5)
+  })
+
+  it('is not sent again when it is aborted while it waits', async () => {
+    const { plane, timing, send } = await expired()
+    const controller = new AbortController()
+    const call = send.call({}, { signal: controller.signal, onAuthorizationRequired: () => {} })
+    call.catch(() => {})
+    await plane.answered(EVENTS)
+    controller.abort()
+    expect((await failureOf(call)).code).toBe('aborted')
+    plane.setStatus('u1', 'mail', 'ACTIVE')
+    expect(timing.pending).toBe(0)
+    expect(plane.toolCalls).toEqual([])
+  })
+
+  it('is not sent again when nobody consented in time, and says what is missing', async () => {
+    const { plane, timing, send } = await expired()
+    const call = send.call({}, { authorizationTimeoutMs: 3_000, onAuthorizationRequired: () => {} })
+    call.catch(() => {})
+    await plane.answered(EVENTS)
+    timing.advance(3_000)
+    const error = await failureOf(call)
+    expect([error.code, error.connections[0]?.connectionName]).toEqual(['authorization_timeout', 'mail'])
+    expect(plane.count(/\/mcp\/cfg_1$/)).toBe(2)
+    expect(plane.toolCalls).toEqual([])
+  })
+
+  it('rejects when consent is wanted even then, instead of going round', async () => {
+    const given = await setup({ toolNames: ['consent'] })
+    given.plane.setStatus('u1', 'mail', 'ACTIVE')
+    const { tools } = await given.latchkey.userTools('u1')
+    const error = await failureOf(tools[0]?.call({}, { onAuthorizationRequired: () => {} }) ?? Promise.resolve())
+    expect(error.code).toBe('authorization_required')
+    expect(given.plane.requests.filter(({ body }) => body.includes('tools/call'))).toHaveLength(2)
+  })
+
+  it('rejects with the error of the callback', async () => {
+    const { send, timing } = await expired()
+    const mistake = new Error('no mail server')
+    const call = send.call({}, { onAuthorizationRequired: () => Promise.reject(mistake) })
+    await expect(call).rejects.toBe(mistake)
+    expect(timing.pending).toBe(0)
+  })
+})
+
+describe('createLatchkey with startUrl', () => {
+  it('can still revoke a user (regression: the wrapped backend lost the method)', async () => {
+    const { plane } = await setup()
+    await using latchkey = createLatchkey({
+      url: plane.url,
+      clientId: CLIENT_ID,
+      clientSecret: CLIENT_SECRET,
+      config: CONFIG,
+      startUrl: 'https://app.test/start',
+    })
+    const error = await failureOf(latchkey.revokeUser('u1'))
+    expect(error.message).not.toContain('cannot revoke')
+    expect(plane.count(/users:revoke$/)).toBe(1)
+  })
+})
