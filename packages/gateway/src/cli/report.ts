@@ -35,6 +35,9 @@ export function reportOf(error: unknown): Report | number {
     return { exitCode: EXIT_OF_CODE[code] ?? EXIT.failed, code, message: messageOf(error) }
   }
   if (error instanceof GatewayError) return { exitCode: EXIT.failed, code: error.code, message: error.message }
+  if (error instanceof Error && error.name === 'AbortError') {
+    return { exitCode: EXIT.interrupted, code: 'aborted', message: 'Stopped.' }
+  }
   const message = error instanceof Error ? error.message : 'Something went wrong.'
   return { exitCode: EXIT.failed, code: 'internal', message }
 }

@@ -1,4 +1,5 @@
 import type { Backend, ConnectionState } from '@latchkey/core'
+import { setTimeout as delay } from 'node:timers/promises'
 import { connectGateway, type GatewayAccess } from '../connectGateway.ts'
 import { EXIT } from '../exitCodes.ts'
 import { findInstance } from '../findInstance.ts'
@@ -51,16 +52,22 @@ async function* watchStates(
   signal: AbortSignal,
 ): AsyncGenerator<readonly ConnectionState[]> {
   const bell = createBell()
-  void listen(backend, instanceId, signal, bell.ring)
+  const ended = new AbortController()
+  const whileWatched = AbortSignal.any([signal, ended.signal])
+  void listen(backend, instanceId, whileWatched, bell.ring)
   let told = ''
-  for (;;) {
-    const rung = bell.next()
-    const states = await backend.getAuthState(instanceId, { signal })
-    const text = JSON.stringify(states.map(stateJson))
-    if (text !== told) yield states
-    told = text
-    await Promise.race([rung, pause(signal)])
-    signal.throwIfAborted()
+  try {
+    for (;;) {
+      const rung = bell.next()
+      const states = await backend.getAuthState(instanceId, { signal })
+      const text = JSON.stringify(states.map(stateJson))
+      if (text !== told) yield states
+      told = text
+      await Promise.race([rung, pause(whileWatched)])
+      signal.throwIfAborted()
+    }
+  } finally {
+    ended.abort()
   }
 }
 
@@ -88,8 +95,5 @@ async function listen(backend: Backend, instanceId: string, signal: AbortSignal,
 }
 
 async function pause(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, POLL_MS)
-  signal.addEventListener('abort', () => resolve(), { once: true })
-  await promise.finally(() => clearTimeout(timer))
+  await delay(POLL_MS, undefined, { signal }).catch(() => {})
 }
