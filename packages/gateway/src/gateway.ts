@@ -41,7 +41,7 @@ import type { Keys, Telemetry, Vault } from './services.ts'
 import { openStore, type DatabaseLocation } from './store/openStore.ts'
 import type { Store } from './store/store.ts'
 import { createWebhookRoom } from './webhooks/webhookRoom.ts'
-import { createVerifyApiKey } from './upstream/verifyApiKey.ts'
+import { createVerifyCredential } from './upstream/verifyCredential.ts'
 import { measuredFetch, measuredLimits, measuredOAuth, measuredPublish } from './telemetry/measured.ts'
 import { openTelemetry } from './telemetry/openTelemetry.ts'
 import { createTelemetry } from './telemetry/telemetry.ts'
@@ -256,7 +256,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     appName: appNameOf(options),
     revoke: async (connection, credential) =>
       void (credential.type === 'oauth2' && (await oauth.revoke(connection, credential))),
-    verifyApiKey: createVerifyApiKey({ fetch, clock, clientInfo }),
+    verifyCredential: createVerifyCredential({ fetch, clock, clientInfo }),
     report: ({ code, message }) =>
       log({ time: new Date(clock()).toISOString(), level: 'warn', message: 'connect', error: code, reason: message }),
   })
@@ -303,7 +303,7 @@ async function startTelemetry({ telemetry: settings }: ParsedOptions, closers: C
 
 /** What stands around all rooms: limits, the audit log, and whether requests should come here. */
 function createOperations(options: ParsedOptions, store: Store, telemetry: Telemetry | undefined) {
-  const { publicUrl, clock, log, rateLimits } = options
+  const { publicUrl, clock, log, rateLimits, database } = options
   let draining = false
   const isDraining = () => draining
   const audit = createAudit({ store: store.audit, clock, log })
@@ -325,6 +325,8 @@ function createOperations(options: ParsedOptions, store: Store, telemetry: Telem
           audit: async () => await store.audit.list({ limit: 1 }),
           ...checks,
         },
+        // Told, and no reason to send requests elsewhere: what notifications would say is found by polling too.
+        ...(database.kind === 'postgres' && { hints: { notifications: () => store.isListening() } }),
         isDraining,
       }),
     drain: () => void (draining = true),

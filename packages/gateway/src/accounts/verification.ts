@@ -66,7 +66,8 @@ export function createVerification(options: VerificationOptions, makeActive: Mak
       }
       const sealedCredential = vault.seal(JSON.stringify(credential), contextOf(pending))
       await inner.verifications.insert({ ...pending, sealedCredential })
-      await changeStatus(inner, record, account, 'PENDING_VERIFICATION', now())
+      // What works goes on working while its user is asked for more.
+      if (account.status !== 'ACTIVE') await changeStatus(inner, record, account, 'PENDING_VERIFICATION', now())
       const verifyAt = new URL(link.verifyUrl ?? options.verifyUrl ?? '')
       verifyAt.searchParams.set('auth_request_id', authRequestId)
       const state = openLinkState(vault, link)
@@ -81,7 +82,7 @@ export function createVerification(options: VerificationOptions, makeActive: Mak
         if (pending === undefined || !mayVerify(pending, clientId)) return undefined
         const { userIdentifier: owner } = pending
         const account = await inner.accounts.get(pending.accountId)
-        const isInTime = pending.expiresAt.getTime() > clock() && account?.status === 'PENDING_VERIFICATION'
+        const isInTime = pending.expiresAt.getTime() > clock() && account !== undefined && isWaiting(account, pending)
         if (!isInTime || owner !== userIdentifier) {
           await discard(inner, record, pending)
           return { owner, verified: undefined }
@@ -92,7 +93,7 @@ export function createVerification(options: VerificationOptions, makeActive: Mak
         await discardOthers(inner, account, credential)
         return { owner, verified: account }
       })
-      if (outcome !== undefined) await finishRevocations(outcome.owner)
+      if (outcome !== undefined) await finish(outcome.owner)
       if (outcome?.verified !== undefined) return outcome.verified
       throw new GatewayError(
         'forbidden',
@@ -101,25 +102,33 @@ export function createVerification(options: VerificationOptions, makeActive: Mak
     },
 
     async discardUnverified() {
-      const expired = await store.verifications.expired(now(), MOST_AT_ONCE)
-      for (const pending of expired) await discardExpired(pending)
-      if (expired.length === MOST_AT_ONCE) await this.discardUnverified()
+      for (;;) {
+        const expired = await store.verifications.expired(now(), MOST_AT_ONCE)
+        for (const pending of expired) await discardExpired(pending)
+        // Only when they are gone: a server that does not answer must not keep the next ones alive.
+        for (const owner of new Set(expired.map(({ userIdentifier }) => userIdentifier))) await finish(owner)
+        if (expired.length < MOST_AT_ONCE) return
+      }
     },
 
     async settle({ id, userIdentifier }) {
       const waiting = await store.verifications.ofAccount(id, userIdentifier)
-      for (const pending of waiting) {
-        if (pending.expiresAt.getTime() <= clock()) await discardExpired(pending)
-      }
+      const expired = waiting.filter((pending) => pending.expiresAt.getTime() <= clock())
+      for (const pending of expired) await discardExpired(pending)
+      if (expired.length > 0) await finish(userIdentifier)
     },
   }
 
-  async function discardExpired({ requestHash, userIdentifier }: PendingVerification): Promise<void> {
+  async function discardExpired({ requestHash }: PendingVerification): Promise<void> {
     await commit(async (inner, { record }) => {
       const pending = await lock(inner, requestHash)
       if (pending && pending.expiresAt.getTime() <= clock()) await discard(inner, record, pending)
     })
-    await finishRevocations(userIdentifier)
+  }
+
+  /** What is decided is decided, also where the servers cannot be told now: the next sweep does. */
+  async function finish(userIdentifier: string): Promise<void> {
+    await finishRevocations(userIdentifier).catch(() => undefined)
   }
 
   /** Removes the credential; the account is what it was, unless another consent waits. */
@@ -132,15 +141,25 @@ export function createVerification(options: VerificationOptions, makeActive: Mak
     if (account.status === 'PENDING_VERIFICATION' && others.length === 0) {
       await changeStatus(inner, record, account, pending.previousStatus, now())
     }
-    await giveBack(inner, account, openUnverified(vault, pending))
+    const credential = readable(pending)
+    if (credential !== undefined) await giveBack(inner, account, credential)
   }
 
   /** One consent was verified: no other may be any more. What belongs to the same person upstream is not given back. */
   async function discardOthers(inner: Store, account: ConnectedAccount, credential: Credential): Promise<void> {
     for (const other of await inner.verifications.ofAccount(account.id, account.userIdentifier)) {
       await inner.verifications.take(other.requestHash, account.userIdentifier)
-      const superseded = openUnverified(vault, other)
-      if (isSomebodyElses(superseded, credential)) await giveBack(inner, account, superseded)
+      const superseded = readable(other)
+      if (superseded && isSomebodyElses(superseded, credential)) await giveBack(inner, account, superseded)
+    }
+  }
+
+  /** What cannot be opened any more hinders nobody from removing it, and must not keep alive what expired after it. */
+  function readable(pending: PendingVerification): Credential | undefined {
+    try {
+      return openUnverified(vault, pending)
+    } catch {
+      return undefined
     }
   }
 
@@ -182,6 +201,11 @@ async function changeStatus(
     throw changedMeanwhile()
   }
   await record(account, status, at)
+}
+
+/** An account that was ACTIVE when its user consented to more has stayed so. */
+function isWaiting({ status }: ConnectedAccount, { previousStatus: before }: PendingVerification): boolean {
+  return status === 'PENDING_VERIFICATION' || (status === 'ACTIVE' && before === 'ACTIVE')
 }
 
 /** A link that the MCP endpoint gave out belongs to no client in particular. */

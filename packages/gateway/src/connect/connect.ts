@@ -5,13 +5,13 @@ import { actAs } from '../requestScope.ts'
 import type { Accounts, Audit, Clock, Keys, LinkState, OAuth, Vault } from '../services.ts'
 import type { FlowStore } from '../store/store.ts'
 import { callbackRoutes } from './callbackRoutes.ts'
-import type { ConnectRoom, ConsentStep, VerifyApiKey } from './connectRoom.ts'
+import type { ConnectRoom, ConsentStep, VerifyCredential } from './connectRoom.ts'
 import { createCookies } from './cookies.ts'
 import { createFlows } from './flow.ts'
 import { createFormGuard } from './formGuard.ts'
 import { linkRoutes } from './linkRoutes.ts'
 import { messagePage } from './messagePage.ts'
-import { type Answer, FAILED } from './messages.ts'
+import { type Answer, FAILED, FORM_TOO_LARGE } from './messages.ts'
 import { createPageHeaders } from './pageHeaders.ts'
 
 export interface ConnectOptions {
@@ -24,7 +24,7 @@ export interface ConnectOptions {
   readonly publicUrl: string | URL
   /** What the pages call the app that asks. */
   readonly appName: string
-  readonly verifyApiKey: VerifyApiKey
+  readonly verifyCredential: VerifyCredential
   /** Gives a grant back to the server that made it (RFC 7009). Default: it is only forgotten. */
   readonly revoke?: ((connection: Connection, credential: Credential) => Promise<void>) | undefined
   /** Default: nobody writes down what becomes of a link. */
@@ -35,7 +35,7 @@ export interface ConnectOptions {
 
 /**
  * The pages that a person sees: `GET, POST /connect/:token`, `GET /connect/:token/status`, `GET /oauth/callback`
- * (and what is below it),  * `GET /oauth/result/:problem`. They need no script, load nothing from elsewhere, and show nothing of a user.
+ * (and what is below it), `GET /oauth/result/:problem`. They need no script, load nothing from elsewhere, and show nothing of a user.
  */
 export function createConnect(options: ConnectOptions): Hono {
   const { keys, report = () => {} } = options
@@ -75,6 +75,7 @@ export function createConnect(options: ConnectOptions): Hono {
   })
   app.onError((error, context) => {
     dress(context)
+    if (error instanceof GatewayError && error.code === 'too_large') return say(context, FORM_TOO_LARGE)
     report(
       error instanceof GatewayError ? error : new GatewayError('internal', 'A connect page failed.', { cause: error }),
     )

@@ -24,7 +24,8 @@ export type FoundFlow =
   | { readonly kind: 'unknown' | 'other-browser' | 'expired' | 'used' }
 
 export interface Flows {
-  begin(begun: { link: LinkState; linkToken: string; mayReplaceAccount: boolean }): Promise<BegunFlow>
+  /** Undefined if the link went meanwhile, with its user or its account. */
+  begin(begun: { link: LinkState; linkToken: string; mayReplaceAccount: boolean }): Promise<BegunFlow | undefined>
   /** Looks an attempt up without using it. */
   find(stateHash: string, browserToken: string | undefined): Promise<FoundFlow>
   /** True exactly once. */
@@ -47,10 +48,10 @@ export function createFlows({
   }
   return {
     async begin({ link, ...kept }) {
-      const attempt = await oauth.begin(link.connection)
+      const attempt = await oauth.begin(link.connection, link.scope)
       const stateHash = sha256(attempt.state)
       const browserToken = randomToken()
-      await flows.create({
+      const isCreated = await flows.create({
         stateHash,
         linkId: link.id,
         accountId: link.account.id,
@@ -58,6 +59,7 @@ export function createFlows({
         browserHash: sha256(browserToken),
         expiresAt: new Date(clock() + FLOW_LIFE_SECONDS * 1000),
       })
+      if (!isCreated) return undefined
       const { authorizationUrl, exception } = attempt
       return { authorizationUrl, stateHash, browserToken, exception }
     },

@@ -11,6 +11,8 @@ export interface GivenCredential {
   readonly credential: Credential
   /** The person said that it may be another account than before. */
   readonly mayReplaceAccount: boolean
+  /** What is worth writing down of it. */
+  readonly remark?: string | undefined
 }
 
 /**
@@ -19,7 +21,7 @@ export interface GivenCredential {
  */
 export async function keepCredential(
   room: Pick<ConnectRoom, 'accounts' | 'revoke' | 'report' | 'note'>,
-  { token, link, credential, mayReplaceAccount }: GivenCredential,
+  { token, link, credential, mayReplaceAccount, remark }: GivenCredential,
 ): Promise<string> {
   try {
     const kept = await room.accounts.activate(link.id, credential, { mayReplaceAccount })
@@ -29,7 +31,8 @@ export async function keepCredential(
       await room.revoke(link.connection, credential)
       return pathOf(token)
     }
-    await room.note(link, 'completed')
+    // Used, or expired, in another tab meanwhile: what the page says now is true, and nothing was connected by this.
+    await (kept === false ? room.note(link, 'failed', 'interrupted') : room.note(link, 'completed', remark))
     return typeof kept === 'object' ? kept.verifyAt.reveal() : pathOf(token)
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error

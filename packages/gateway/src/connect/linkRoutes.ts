@@ -1,23 +1,22 @@
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
+import { fieldsOf, typedCredential, type TypedField } from '../credentialFields.ts'
 import { GatewayError } from '../errors.ts'
+import { limitBody } from '../http/limitBody.ts'
 import type { LinkState } from '../services.ts'
 import { connectPage } from './connectPage.ts'
 import type { ConnectRoom } from './connectRoom.ts'
 import { keepCredential } from './keepCredential.ts'
 import { pathOf } from './linkPath.ts'
-import { connectedMessage, EXPIRED_LINK, FOREIGN_FORM, FORM_TOO_LARGE, UNKNOWN_LINK, USED_LINK } from './messages.ts'
+import { connectedMessage, EXPIRED_LINK, FOREIGN_FORM, UNKNOWN_LINK, USED_LINK } from './messages.ts'
 import { OUTCOMES, type OutcomeName, outcomeNamed } from './outcomes.ts'
 
 /** A link that lost its end, or won one, on its way through a mail program: a person reads the answer. */
 const DAMAGED_LINKS = ['/connect', '/connect/', '/connect/:token/']
 const MAX_FORM_BYTES = 16 * 1024
-/** What a header can carry as it is. */
-const API_KEY = /^[\x21-\x7e]{1,4096}$/
 
 /** The page of a link. Looking at it has no effect, however often mail scanners do (security T23); its form has. */
 export function linkRoutes(room: ConnectRoom): Hono {
-  const limit = bodyLimit({ maxSize: MAX_FORM_BYTES, onError: (context) => room.say(context, FORM_TOO_LARGE) })
+  const limit = limitBody(MAX_FORM_BYTES)
   return new Hono()
     .get('/connect/:token', async (context) => showLink(room, context, context.req.param('token')))
     .get('/connect/:token/status', async (context) => {
@@ -53,6 +52,7 @@ function showState(
     connection,
     csrfToken: room.formGuard.csrfToken(context, token),
     again: account.status === 'EXPIRED' || account.status === 'DISCONNECTED',
+    asksForMore: account.status === 'ACTIVE',
     minutesLeft,
     asksToReplace: outcome === 'other-account',
     notice: notice(connection.displayName),
@@ -60,15 +60,22 @@ function showState(
   return context.html(markup, status)
 }
 
+/** As browsers send a form; what is not one has no fields. */
+async function readForm({ req }: Context): Promise<Readonly<Record<string, string>>> {
+  if (!/^application\/x-www-form-urlencoded *(?:;|$)/i.test(req.header('content-type') ?? '')) return {}
+  return Object.fromEntries(new URLSearchParams(await req.text()))
+}
+
 async function submitLink(room: ConnectRoom, context: Context, token: string): Promise<Response> {
-  const form = await context.req.parseBody()
+  const form = await readForm(context)
   const csrfToken = form['csrf_token']
   if (typeof csrfToken !== 'string' || !room.formGuard.accepts(context, token, csrfToken)) {
     return room.say(context, FOREIGN_FORM)
   }
   const link = await room.accounts.findLink(token)
   if (!link || stateOf(link) !== 'open') return context.redirect(pathOf(token), 303)
-  if (link.connection.auth.type === 'api_key') return submitKey(room, context, { token, link, key: form['api_key'] })
+  const fields = fieldsOf(link.connection)
+  if (fields.length > 0) return submitFields(room, context, { token, link, values: valuesIn(form, fields) })
   return beginSignIn(room, context, { token, link, mayReplaceAccount: form['replace_account'] === 'yes' })
 }
 
@@ -78,11 +85,9 @@ async function beginSignIn(
   { token, link, mayReplaceAccount }: { token: string; link: LinkState; mayReplaceAccount: boolean },
 ): Promise<Response> {
   try {
-    const { authorizationUrl, stateHash, browserToken, exception } = await room.flows.begin({
-      link,
-      linkToken: token,
-      mayReplaceAccount,
-    })
+    const flow = await room.flows.begin({ link, linkToken: token, mayReplaceAccount })
+    if (flow === undefined) return context.redirect(pathOf(token), 303)
+    const { authorizationUrl, stateHash, browserToken, exception } = flow
     await room.note(link, 'begun', exception)
     room.cookies.setFlow(context, stateHash, browserToken)
     return context.redirect(authorizationUrl, 303)
@@ -93,20 +98,38 @@ async function beginSignIn(
   }
 }
 
-async function submitKey(
+/** What was typed in, without the spaces that come along when something is pasted; undefined where something cannot be. */
+function valuesIn(
+  form: Readonly<Record<string, unknown>>,
+  fields: readonly TypedField[],
+): Readonly<Record<string, string>> | undefined {
+  const values: Record<string, string> = {}
+  for (const { name, keepsSpaces, pattern } of fields) {
+    const given = form[name]
+    const value = typeof given !== 'string' ? '' : keepsSpaces ? given : given.trim()
+    if (!pattern.test(value)) return undefined
+    values[name] = value
+  }
+  return values
+}
+
+async function submitFields(
   room: ConnectRoom,
   context: Context,
-  { token, link, key: given }: { token: string; link: LinkState; key: unknown },
+  { token, link, values }: { token: string; link: LinkState; values: Readonly<Record<string, string>> | undefined },
 ): Promise<Response> {
-  const key = typeof given === 'string' ? given.trim() : ''
-  if (!API_KEY.test(key)) return showState(room, context, token, link, 'key-missing')
-  const verdict = await room.verifyApiKey(link.connection, key)
+  if (values === undefined) {
+    const isOne = fieldsOf(link.connection).length === 1
+    return showState(room, context, token, link, isOne ? 'key-missing' : 'fields-missing')
+  }
+  const credential = typedCredential(link.connection, values)
+  const verdict = await room.verifyCredential(link.connection, credential)
   if (verdict !== 'accepted') {
-    const outcome = verdict === 'rejected' ? 'key-rejected' : 'unavailable'
+    const isOne = fieldsOf(link.connection).length === 1
+    const outcome = verdict === 'unreachable' ? 'unavailable' : isOne ? 'key-rejected' : 'fields-rejected'
     await room.note(link, 'failed', outcome)
     return showState(room, context, token, link, outcome)
   }
-  const credential = { type: 'api_key', key, origin: new URL(link.connection.mcpServerUrl).origin } as const
   return context.redirect(await keepCredential(room, { token, link, credential, mayReplaceAccount: false }), 303)
 }
 
@@ -118,8 +141,8 @@ export function outcomeOf(room: ConnectRoom, error: unknown): OutcomeName {
   return error.code === 'upstream_unavailable' ? 'unavailable' : 'unusable'
 }
 
-/** An account that is connected is connected, whichever link did it. */
-export function stateOf({ state, account }: LinkState): 'open' | 'connected' | 'expired' {
-  if (account.status === 'ACTIVE') return 'connected'
+/** An account that is connected is connected, whichever link did it; unless its upstream wants more than was granted. */
+export function stateOf({ state, account, scope }: LinkState): 'open' | 'connected' | 'expired' {
+  if (account.status === 'ACTIVE' && (scope === undefined || state !== 'open')) return 'connected'
   return state === 'open' ? 'open' : 'expired'
 }

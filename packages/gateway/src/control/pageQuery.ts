@@ -80,11 +80,13 @@ function pageToken(of: Listed, side: 'after' | 'before', key: string): string {
 }
 
 const placeSchema = z.tuple([z.string(), z.enum(['after', 'before']), z.string()])
+/** Lists whose keys are places in a log. */
+const NUMBERED: ReadonlySet<Listed> = new Set(['webhook_deliveries', 'audit_log'])
 
 function readPageToken(of: Listed, token: string): Omit<PageQuery, 'limit'> {
   try {
     const [kind, side, key] = placeSchema.parse(JSON.parse(Buffer.from(token, 'base64url').toString('utf8')))
-    if (kind === of) return { [side]: key }
+    if (kind === of && (!NUMBERED.has(of) || /^\d{1,15}$/.test(key))) return { [side]: key }
   } catch {
     // Falls through: whatever it is, it is not ours.
   }

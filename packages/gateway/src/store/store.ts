@@ -49,6 +49,7 @@ export interface Store {
   readonly audit: AuditStore
   readonly idempotency: IdempotencyStore
   readonly toolPins: ToolPinStore
+  readonly scopeRequests: ScopeRequestStore
   /**
    * All or nothing. Within `work` use only the store that it is given: the outer one waits for the transaction to end,
    * and would wait for ever. Transactions that write do not interleave.
@@ -65,6 +66,11 @@ export interface Store {
    * be lost, so read on from time to time anyway. Gives what ends it. On SQLite nobody is told.
    */
   listen(onWakeUp: () => void): () => Promise<void>
+  /**
+   * Whether whoever listens is woken up at present. While not, what other processes do is noticed at the next poll only.
+   * On SQLite always: there are no others.
+   */
+  isListening(): boolean
   /** Forgets links and flows that expired before this time, and the answers to requests that were made before it. */
   forgetExpired(before: Date): Promise<void>
   /**
@@ -293,7 +299,8 @@ export interface AuthFlow {
 }
 
 export interface FlowStore {
-  create(flow: Omit<AuthFlow, 'consumed'>): Promise<void>
+  /** False if its link is gone, with its user or its account. */
+  create(flow: Omit<AuthFlow, 'consumed'>): Promise<boolean>
   /** Also finds flows that are consumed or expired, so that the page can say which. */
   find(stateHash: string): Promise<AuthFlow | undefined>
   /** True exactly once, however many ask at the same time. Does not look at the expiry: `find` gives it. */
@@ -621,4 +628,24 @@ export interface ToolPinStore {
 export interface ToolPinFilter {
   readonly connectionId: string
   readonly state?: ToolPinState | undefined
+}
+
+/** What upstreams want of accounts beyond what was granted; at most one of each account. */
+export interface ScopeRequestStore {
+  get(accountId: string): Promise<ScopeRequest | undefined>
+  /** In place of the one that there is, if that is this user's. */
+  put(request: ScopeRequest): Promise<void>
+}
+
+export interface ScopeRequest {
+  readonly accountId: string
+  readonly userIdentifier: string
+  /** Divided by spaces; empty where the upstream did not say. */
+  readonly scope: string
+  /** Whether the next consent asks for it. */
+  readonly isOpen: boolean
+  /** How often the user has consented to it. */
+  readonly consents: number
+  /** When it was first asked for. */
+  readonly requestedAt: Date
 }

@@ -6,6 +6,7 @@ import { describeLetters } from './describeLetters.ts'
 import { describeLocks } from './describeLocks.ts'
 import { describeIdempotency } from './describeIdempotency.ts'
 import { describeLists } from './describeLists.ts'
+import { describeOwners } from './describeOwners.ts'
 import { describePendingRevocations } from './describePendingRevocations.ts'
 import { describeSealed } from './describeSealed.ts'
 import { describeToolPins } from './describeToolPins.ts'
@@ -53,6 +54,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describeLocks(() => store)
     describeAudit(() => store)
     describeToolPins(() => store)
+    describeOwners(() => store)
 
     describe('connections', () => {
       it('gives the same id for a name, however often it is asked', async () => {

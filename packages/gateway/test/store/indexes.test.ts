@@ -92,6 +92,7 @@ describe.each([
 const ENGINE: Engine = {
   locks: { hold: async (_key, work) => await work(), holdIfFree: async (_key, work) => await work() },
   listen: () => () => Promise.resolve(),
+  isListening: () => true,
   scrub: () => Promise.resolve(),
   close: () => Promise.resolve(),
 }

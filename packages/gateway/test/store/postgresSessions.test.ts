@@ -64,6 +64,31 @@ describe('openPostgresStore, twice on one database', () => {
     expect(await one.locks.hold('key', async () => 'again')).toBe('again')
   })
 
+  it('says whether it is woken up, and is again after the connection was lost', async () => {
+    expect(other.isListening()).toBe(false)
+    const stop = other.listen(() => undefined)
+    await expect.poll(() => other.isListening()).toBe(true)
+    const name = new URL(url).pathname.slice(1)
+    await postgres.query(`alter database "${name}" with allow_connections false`)
+    await postgres.query(CUT)
+    await expect.poll(() => other.isListening()).toBe(false)
+    await postgres.query(`alter database "${name}" with allow_connections true`)
+    await expect.poll(() => other.isListening()).toBe(true)
+    await stop()
+    expect(other.isListening()).toBe(false)
+  })
+
+  it('lets whoever reads go on while more transactions wait than there are connections', async () => {
+    const { promise: held, resolve: letGo } = Promise.withResolvers<void>()
+    const first = one.transaction(async () => await held)
+    const waiting = Array.from({ length: 30 }, () =>
+      other.transaction(async (inner) => await inner.events.latestSequence()),
+    )
+    expect(await other.accounts.get('ca_1')).toBeUndefined()
+    letGo()
+    await Promise.all([first, ...waiting])
+  })
+
   it('wakes the other up when an event or a change is committed, and not when it is rolled back', async () => {
     let wakeUps = 0
     const stop = other.listen(() => void (wakeUps += 1))

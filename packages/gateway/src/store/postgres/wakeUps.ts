@@ -22,11 +22,17 @@ export function wakeUpAfterInsert(table: string): readonly RawBuilder<unknown>[]
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
 
+export interface WakeUpListener {
+  readonly onWakeUp: () => void
+  /** Called with true whenever it is connected, and with false when that is lost. */
+  readonly onState: (isListening: boolean) => void
+}
+
 /**
  * Listens on a connection of its own, and connects again, ever more slowly, when that is lost. What was said meanwhile is
  * lost too, so whoever listens is woken up each time that it is connected.
  */
-export function listenForWakeUps(url: Secret, onWakeUp: () => void): () => Promise<void> {
+export function listenForWakeUps(url: Secret, { onWakeUp, onState }: WakeUpListener): () => Promise<void> {
   let isOver = false
   let client: Client | undefined
   let timer: NodeJS.Timeout | undefined
@@ -39,6 +45,7 @@ export function listenForWakeUps(url: Secret, onWakeUp: () => void): () => Promi
       client.on('notification', onWakeUp)
       await client.query(`listen ${CHANNEL}`)
       pauseMs = FIRST_PAUSE_MS
+      onState(true)
       onWakeUp()
     } catch {
       // What could not listen is of no use; where it has not even connected, nothing has told of the end.
@@ -49,6 +56,7 @@ export function listenForWakeUps(url: Secret, onWakeUp: () => void): () => Promi
 
   function retry(): void {
     client = undefined
+    onState(false)
     if (isOver) return
     clearTimeout(timer)
     timer = setTimeout(() => void (connecting = connect()), pauseMs).unref()

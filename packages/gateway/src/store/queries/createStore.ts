@@ -16,6 +16,7 @@ import { createRefreshStore } from './refreshes.ts'
 import { createRegistrationStore } from './registrations.ts'
 import { createRevocationStore } from './revocations.ts'
 import { createRingKeyStore } from './ringKeys.ts'
+import { createScopeRequestStore } from './scopeRequests.ts'
 import { createSealedStore } from './sealed.ts'
 import { createSettingStore } from './settings.ts'
 import { createToolPinStore } from './toolPins.ts'
@@ -27,6 +28,10 @@ export interface Engine {
   readonly locks: LockStore
   /** See `Store.listen`. */
   readonly listen: Store['listen']
+  /** See `Store.isListening`. */
+  readonly isListening: Store['isListening']
+  /** Runs the transactions of this process one after the other. Default: the database's connection does. */
+  readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>
   /** See `Store.scrub`. */
   readonly scrub: () => Promise<void>
   /** Ends what is not the database's own. That is closed afterwards. */
@@ -39,18 +44,28 @@ export interface Engine {
  * A place in a log is always given out within a transaction. They commit one after the other, so whoever asks for what
  * came after a place never misses one that was given out before and committed later.
  */
-export function createStore(db: Kysely<Schema>, { locks, listen, scrub, close }: Engine): Store {
-  const { events, changes, ...others } = rooms(db)
-  const transaction: Store['transaction'] = (work) => db.transaction().execute((inner) => work(within(inner)))
+export function createStore(db: Kysely<Schema>, engine: Engine): Store {
+  const { locks, listen, isListening, scrub, close, inTurn = (work) => work() } = engine
+  const { events, changes, flows, instances, ...others } = rooms(db)
+  const transaction: Store['transaction'] = (work) =>
+    inTurn(() => db.transaction().execute((inner) => work(within(inner))))
   return {
     ...others,
     events: { ...events, append: (event) => transaction((inner) => inner.events.append(event)) },
     changes: { ...changes, append: (change) => transaction((inner) => inner.changes.append(change)) },
+    // Each looks before it writes, or locks many rows: beside a revocation that deletes them, it would fail or hinder it.
+    flows: { ...flows, create: (flow) => transaction((inner) => inner.flows.create(flow)) },
+    instances: {
+      ...instances,
+      update: (key, change) => transaction((inner) => inner.instances.update(key, change)),
+      touch: (ids, at) => transaction((inner) => inner.instances.touch(ids, at)),
+    },
     transaction,
     lockUser: () => Promise.reject(new Error('A user is locked within a transaction')),
-    forgetExpired: (before) => forgetExpired(db, before),
+    forgetExpired: (before) => transaction((inner) => inner.forgetExpired(before)),
     locks,
     listen,
+    isListening,
     scrub,
     close: async () => {
       await close()
@@ -63,6 +78,7 @@ export function createStore(db: Kysely<Schema>, { locks, listen, scrub, close }:
 const OUTER_ONLY = {
   locks: { hold: refuseWithin, holdIfFree: refuseWithin },
   listen: () => refuseWithin,
+  isListening: () => false,
 }
 
 function refuseWithin(): Promise<never> {
@@ -105,6 +121,7 @@ function rooms(db: Kysely<Schema>) {
     audit: createAuditStore(db),
     idempotency: createIdempotencyStore(db),
     toolPins: createToolPinStore(db),
+    scopeRequests: createScopeRequestStore(db),
   }
 }
 

@@ -5,6 +5,8 @@ import type { AuthFlow, FlowStore } from '../store.ts'
 export function createFlowStore(db: Kysely<Schema>): FlowStore {
   return {
     async create({ stateHash, linkId, accountId, sealedAttempt, browserHash, expiresAt }) {
+      const link = await db.selectFrom('auth_links').select('id').where('id', '=', linkId).executeTakeFirst()
+      if (link === undefined) return false
       await db
         .insertInto('auth_flows')
         .values({
@@ -17,6 +19,7 @@ export function createFlowStore(db: Kysely<Schema>): FlowStore {
           consumed: 0,
         })
         .execute()
+      return true
     },
     async find(stateHash) {
       const row = await db.selectFrom('auth_flows').selectAll().where('state_hash', '=', stateHash).executeTakeFirst()

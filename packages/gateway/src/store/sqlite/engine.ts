@@ -8,6 +8,7 @@ export function createEngine(db: Kysely<Schema>): Engine {
   return {
     locks: createLocalLocks(),
     listen: () => () => Promise.resolve(),
+    isListening: () => true,
     // `secure_delete` overwrites what is deleted in the database itself; until this, the log beside it has the old pages.
     scrub: async () => void (await sql`pragma wal_checkpoint(truncate)`.execute(db)),
     close: () => Promise.resolve(),

@@ -15,6 +15,7 @@ export function createMemoryFlows(): MemoryFlows {
     kept,
     async create(flow) {
       kept.set(flow.stateHash, { ...flow, consumed: false })
+      return true
     },
     gatherFinds(count) {
       Object.assign(gathering, { missing: count, ...Promise.withResolvers<void>() })
