@@ -41,18 +41,40 @@ export interface OAuthConnectionAuth {
   readonly bearerTokenTypes?: readonly string[] | undefined
 }
 
+/** One key in a header or in the query; or several fields, and then neither. */
+export interface ApiKeyAuth {
+  readonly type: 'api_key'
+  /** The header that carries the key. */
+  readonly header?: string | undefined
+  /** Put before the key, such as `Bearer `. Default: nothing. */
+  readonly prefix?: string | undefined
+  /** The parameter of the query that carries the key, where the upstream takes it in no header. */
+  readonly query?: string | undefined
+  readonly fields?: readonly CredentialField[] | undefined
+}
+
+/** Something that a person types in, and where it is sent. */
+export interface CredentialField {
+  readonly name: string
+  /** What the page calls it. */
+  readonly label: string
+  /** Whether the page hides what is typed. It is kept sealed and never logged in either case. */
+  readonly secret: boolean
+  readonly header?: string | undefined
+  readonly prefix?: string | undefined
+  readonly query?: string | undefined
+}
+
 export type TokenEndpointAuthMethod = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
 
 /** How one authorizes to a connection's upstream. */
 export type ConnectionAuth =
   | OAuthConnectionAuth
-  | {
-      readonly type: 'api_key'
-      /** The header that carries the key. */
-      readonly header: string
-      /** Put before the key, such as `Bearer `. Default: nothing. */
-      readonly prefix?: string | undefined
-    }
+  | ApiKeyAuth
+  /** A token that the user has from the provider and types in. */
+  | { readonly type: 'bearer' }
+  /** A user name and a password (RFC 7617). */
+  | { readonly type: 'basic' }
   | { readonly type: 'none' }
 
 /** A service that users can connect: an upstream MCP server plus how one authorizes to it. */
@@ -154,6 +176,14 @@ export type Credential =
       readonly type: 'api_key'
       readonly key: string
       /** The origin of the server that the key was given for: it is sent to no other. */
+      readonly origin: string
+    }
+  | {
+      readonly type: 'fields'
+      /** The kind of authorization that they were typed in for. */
+      readonly kind: ConnectionAuth['type']
+      /** By the name of the field. */
+      readonly values: Readonly<Record<string, string>>
       readonly origin: string
     }
 

@@ -56,6 +56,8 @@ export interface GuardedFetchInit {
   bodyIdleTimeoutMs?: number
   /** Keeps the sockets of one account's upstream apart from every other's (security T51). */
   partition?: string
+  /** Added to the URL at the moment of sending, and nowhere before: it may hold a secret. */
+  query?: Readonly<Record<string, string>> | undefined
 }
 
 /** `config/registry.ts`: the connections and API clients that the configuration names. */
@@ -114,6 +116,12 @@ export interface Accounts {
   get(accountId: string): Promise<ConnectedAccount | undefined>
   /** Mints a single-use link for this account. The URL is `{publicUrl}/connect/{token}`. */
   createLink(account: ConnectedAccount, options?: LinkOptions): Promise<{ url: Secret; expiresAt: Date }>
+  /**
+   * An upstream wants more than this account's user has granted (RFC 6750, `insufficient_scope`): from now on links ask
+   * for that too, also while the account is ACTIVE, until its user has consented. Throws GatewayError `precondition`
+   * where that would not help: it is granted already, or was consented to several times in vain.
+   */
+  requestScope(account: ConnectedAccount, scope: string): Promise<void>
   /** Looks a link token up without using it. */
   findLink(token: string): Promise<LinkState | undefined>
   /**
@@ -181,6 +189,15 @@ export interface LinkState {
   readonly connection: Connection
   readonly state: 'open' | 'used' | 'expired'
   readonly expiresAt: Date
+  /** What the consent has to ask for, where the upstream wants more than was granted. */
+  readonly scope?: WantedScope | undefined
+}
+
+/** Scopes, divided by spaces. */
+export interface WantedScope {
+  /** Undefined where nobody knows: then what a first consent asks for. */
+  readonly granted: string | undefined
+  readonly needed: string
 }
 
 /** `accounts/credentials.ts`: the headers that a call to an upstream needs. */
@@ -202,12 +219,14 @@ export interface OpenedCredential {
   readonly generation: number
   /** Header name → value, for the upstream only. Never log. */
   readonly headers: Readonly<Record<string, string>>
+  /** Parameter → value, added to the upstream's URL at the moment of sending. Never log. */
+  readonly query?: Readonly<Record<string, string>> | undefined
 }
 
 /** `oauth/oauth.ts`: the protocol, without knowing of accounts or pages. */
 export interface OAuth {
   /** Discovers, registers where needed, and builds the authorization URL (PKCE S256, `resource`, `state`). */
-  begin(connection: Connection): Promise<AuthorizationAttempt>
+  begin(connection: Connection, scope?: WantedScope): Promise<AuthorizationAttempt>
   /**
    * The document that says who we are (client ID metadata document), by the last part of its path; undefined where there
    * is none.
@@ -508,6 +527,8 @@ export interface InspectedTool {
   readonly renamedFor: 'unsafe_characters' | 'too_long' | 'ambiguous' | undefined
   /** Of one that the upstream does not have: what was probably meant. */
   readonly suggestion: string | undefined
+  /** Why the endpoint does not list it, though the upstream has it (security T46). */
+  readonly refusedFor?: 'too_deep' | 'too_many_schemas' | 'too_long' | undefined
 }
 
 /** Fields that a handler adds to the one log line of its request. Never a secret: no path, no link, no body. */

@@ -3,7 +3,7 @@ import type { ConnectedAccount, Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Accounts, Clock, Credentials, OAuth, OpenedCredential } from '../services.ts'
 import type { LockStore, RefreshStore } from '../store/store.ts'
-import { credentialHeaders } from './credentialHeaders.ts'
+import { presentCredential } from './presentCredential.ts'
 import { createOpenedCredentials, consentRequired, isConsentRequired, type Opened } from './openedCredentials.ts'
 import { isExpired, isRefreshDue } from './refreshDue.ts'
 import { createRefresher } from './refresher.ts'
@@ -89,5 +89,5 @@ export function createCredentials(options: CredentialsOptions): ManagedCredentia
 }
 
 function asHeaders(connection: Connection, { account, credential }: Opened): OpenedCredential {
-  return { generation: account.generation, headers: credentialHeaders(connection, credential) }
+  return { generation: account.generation, ...presentCredential(connection, credential) }
 }

@@ -20,7 +20,7 @@ export function sealCredential(
 export function openCredential(vault: Vault, account: ConnectedAccount, sealed: Uint8Array): Credential {
   const credential: Credential = JSON.parse(vault.open(sealed, context(account, account.generation)))
   // JSON has no `undefined`; the keys are there all the same.
-  if (credential.type === 'api_key') return credential
+  if (credential.type !== 'oauth2') return credential
   return {
     ...credential,
     refreshToken: credential.refreshToken,

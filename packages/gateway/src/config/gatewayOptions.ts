@@ -233,4 +233,32 @@ export type ConnectionAuthOptions =
       /** Put before the key, such as `Bearer `. Default: nothing. */
       readonly prefix?: OptionText | undefined
     }
+  | {
+      readonly type: 'api_key'
+      /** The parameter of the query that carries the key, for an upstream that takes it in no header. */
+      readonly query: OptionText
+    }
+  | {
+      readonly type: 'api_key'
+      /** Several fields for the user to fill in, in their order. */
+      readonly fields: readonly CredentialFieldOptions[]
+    }
+  /** A token that the user has from the provider and types in; sent as `Authorization: Bearer …`. */
+  | { readonly type: 'bearer' }
+  /** A user name and a password. */
+  | { readonly type: 'basic' }
   | { readonly type: 'none' }
+
+/** Something that the user fills in, and the one place where it is sent: a header, or a parameter of the query. */
+export interface CredentialFieldOptions {
+  /** `^[a-z][a-z0-9_]{0,31}$`. What was typed in is kept under it. */
+  readonly name: OptionText
+  /** What the page calls it. */
+  readonly label: OptionText
+  /** Whether the page hides what is typed. Default: true. */
+  readonly secret?: boolean | undefined
+  readonly header?: OptionText | undefined
+  /** Put before the value in the header. Default: nothing. */
+  readonly prefix?: OptionText | undefined
+  readonly query?: OptionText | undefined
+}

@@ -5,6 +5,7 @@ import type { LogSink } from '../http/requestLog.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../services.ts'
 import type { KeyManagement, KeyManagementService } from '../vault/keyManagement.ts'
+import { createApiKeySchema } from './apiKeySchema.ts'
 import { isLoopback } from './isLoopback.ts'
 import { createOAuth2Schema } from './oauth2Schema.ts'
 import { presetNamed, presetNames } from './presets.ts'
@@ -62,14 +63,12 @@ const auth = z.discriminatedUnion(
   'type',
   [
     oauth2,
-    strict({
-      type: z.literal('api_key'),
-      header,
-      prefix: text.regex(/^[\x20-\x7e]+$/, 'has characters that a header cannot carry').optional(),
-    }),
+    createApiKeySchema({ must, text, strict, header }),
+    strict({ type: z.literal('bearer') }),
+    strict({ type: z.literal('basic') }),
     strict({ type: z.literal('none') }),
   ],
-  { error: 'must be "oauth2", "api_key" or "none"' },
+  { error: 'must be "oauth2", "api_key", "bearer", "basic" or "none"' },
 )
 
 /** `__` divides the connection from the tool in a tool's name, so no connection has it in its own. */

@@ -100,7 +100,7 @@ export type PresetName = keyof typeof PRESETS
 
 export const presets: Readonly<Record<PresetName, Preset>> = PRESETS
 
-export const presetNames: readonly string[] = Object.keys(PRESETS).sort()
+export const presetNames: readonly string[] = Object.keys(PRESETS).toSorted()
 
 export function presetNamed(name: unknown): Preset | undefined {
   return isPresetName(name) ? presets[name] : undefined

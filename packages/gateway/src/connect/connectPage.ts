@@ -1,4 +1,5 @@
 import { html } from 'hono/html'
+import { fieldsOf, type TypedField } from '../credentialFields.ts'
 import type { Connection } from '../domain.ts'
 import { icon, type Markup, page, pair } from './page.ts'
 
@@ -8,6 +9,8 @@ export interface ConnectPageInput {
   readonly csrfToken: string
   /** The account was connected before, and that has ended. */
   readonly again: boolean
+  /** The account is connected, and the service wants its user to allow more. */
+  readonly asksForMore?: boolean | undefined
   readonly minutesLeft: number
   /** The last try was with another account than before: it has to be said that this is meant. */
   readonly asksToReplace?: boolean | undefined
@@ -21,16 +24,20 @@ export function connectPage({
   connection,
   csrfToken,
   again,
+  asksForMore = false,
   minutesLeft,
   asksToReplace,
   notice,
 }: ConnectPageInput): Markup {
   const service = connection.displayName
-  const form = connection.auth.type === 'api_key' ? keyForm(service) : signInForm(appName, service, asksToReplace)
+  const fields = fieldsOf(connection)
+  const form = fields.length > 0 ? fieldsForm(service, fields) : signInForm(appName, service, asksToReplace)
   const body = html`${pair(appName, service)}
     <h1>Connect ${service} to ${appName}</h1>
     <p class="lead">
-      <b>${appName}</b> asks to use your <b>${service}</b> account${again ? ' again: its access has ended' : ''}.
+      <b>${appName}</b> asks to use your
+      <b>${service}</b>
+      account${again ? ' again: its access has ended' : ''}${asksForMore ? ' for more than you have allowed so far' : ''}.
     </p>
     ${notice ? html`<p class="notice ${notice.tone}" role="alert">${notice.text}</p>` : ''}
     <form method="post">
@@ -61,21 +68,26 @@ function replaceChoice(appName: string, service: string): Markup {
   >`
 }
 
-function keyForm(service: string): Markup {
+function fieldsForm(service: string, fields: readonly TypedField[]): Markup {
+  const what = fields.length === 1 ? 'The key is tried once, then kept' : 'What you enter is tried once, then kept'
   return html`<ul>
-      <li>${icon('good')}The key is tried once, then kept encrypted and sent to ${service} only.</li>
+      <li>${icon('good')}${what} encrypted and sent to ${service} only.</li>
       <li>${icon('good')}Nobody can read it here again, and you can withdraw it at ${service}.</li>
     </ul>
-    <label for="api_key">Your ${service} API key</label>
+    ${fields.map((field) => input(field))}
+    <button type="submit">Connect ${service}</button>`
+}
+
+function input({ name, label, secret }: TypedField): Markup {
+  return html`<label for="${name}">${label}</label>
     <input
-      type="password"
-      id="api_key"
-      name="api_key"
+      type="${secret ? 'password' : 'text'}"
+      id="${name}"
+      name="${name}"
       required
       maxlength="4096"
       autocomplete="off"
       autocapitalize="off"
       spellcheck="false"
-    />
-    <button type="submit">Connect ${service}</button>`
+    />`
 }

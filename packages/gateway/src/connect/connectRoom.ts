@@ -7,8 +7,11 @@ import type { Flows } from './flow.ts'
 import type { createFormGuard } from './formGuard.ts'
 import type { Answer } from './messages.ts'
 
-/** Asks the upstream whether it takes a key. */
-export type VerifyApiKey = (connection: Connection, key: string) => Promise<'accepted' | 'rejected' | 'unreachable'>
+/** Asks the upstream whether it takes what somebody has typed in. */
+export type VerifyCredential = (
+  connection: Connection,
+  credential: Credential,
+) => Promise<'accepted' | 'rejected' | 'unreachable'>
 
 /** What may become of a link. */
 export type ConsentStep = 'begun' | 'completed' | 'declined' | 'failed'
@@ -17,7 +20,7 @@ export type ConsentStep = 'begun' | 'completed' | 'declined' | 'failed'
 export interface ConnectRoom {
   readonly accounts: Pick<Accounts, 'findLink' | 'activate'>
   readonly oauth: Pick<OAuth, 'complete'>
-  readonly verifyApiKey: VerifyApiKey
+  readonly verifyCredential: VerifyCredential
   /** Gives a grant back to the server that made it. Never rejects. */
   readonly revoke: (connection: Connection, credential: Credential) => Promise<void>
   readonly flows: Flows

@@ -15,6 +15,8 @@ export type OutcomeName =
   | 'other-account'
   | 'key-missing'
   | 'key-rejected'
+  | 'fields-missing'
+  | 'fields-rejected'
 
 export const OUTCOMES: Readonly<Record<OutcomeName, Outcome>> = {
   declined: outcome(403, 'warn', () => 'Access was declined, so nothing was connected. You can try again.'),
@@ -45,6 +47,8 @@ export const OUTCOMES: Readonly<Record<OutcomeName, Outcome>> = {
     (service) => `That was another ${service} account than the one that was connected before, so nothing was changed.`,
   ),
   'key-missing': outcome(400, 'bad', () => 'Enter the key as it was given to you: one line, without spaces.'),
+  'fields-missing': outcome(400, 'bad', () => 'Fill in every field as it was given to you, each on one line.'),
+  'fields-rejected': outcome(422, 'bad', (service) => `${service} does not accept this. Check it and try again.`),
   'key-rejected': outcome(422, 'bad', (service) => `${service} does not accept this key. Check it and try again.`),
 }
 

@@ -23,7 +23,7 @@ li svg{position:absolute;left:0;top:2px;width:18px;height:18px;color:var(--good)
 .notice{margin:0 0 20px;padding:12px 14px;border-radius:10px;font-size:14.5px;overflow-wrap:anywhere}
 .notice.warn{background:var(--warn-bg)}.notice.bad{background:var(--bad-bg)}
 label{display:block;margin:0 0 6px;font-size:14.5px;font-weight:600}
-input[type=password]{width:100%;margin:0 0 16px;padding:11px 13px;border:1px solid var(--line);border-radius:10px;background:var(--page);color:var(--text);font:inherit}
+input[type=password],input[type=text]{width:100%;margin:0 0 16px;padding:11px 13px;border:1px solid var(--line);border-radius:10px;background:var(--page);color:var(--text);font:inherit}
 .choice{display:flex;gap:10px;align-items:flex-start;margin:0 0 16px;font-weight:400}
 .choice input{margin:4px 0 0}
 button{width:100%;padding:13px 18px;border:0;border-radius:10px;background:var(--accent);color:var(--on-accent);font:inherit;font-weight:600;cursor:pointer}

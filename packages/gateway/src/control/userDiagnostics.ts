@@ -106,6 +106,7 @@ export function createUserDiagnostics(options: UserDiagnosticsOptions) {
 
 function describeCredential(credential: Credential): WireDiagnosedConnection['credential'] {
   if (credential.type === 'api_key') return { type: credential.type, is_renewable: false }
+  if (credential.type === 'fields') return { type: credential.kind, is_renewable: false }
   const { type, expiresAt, refreshToken } = credential
   return {
     type,
@@ -114,7 +115,8 @@ function describeCredential(credential: Credential): WireDiagnosedConnection['cr
   }
 }
 
-function toWireTool({ upstreamName, name, renamedFor, suggestion }: InspectedTool): WireDiagnosedTool {
+function toWireTool({ upstreamName, name, renamedFor, suggestion, refusedFor }: InspectedTool): WireDiagnosedTool {
+  if (refusedFor !== undefined) return { upstream_name: upstreamName, problem: 'refused', reason: refusedFor }
   if (name === undefined) {
     return { upstream_name: upstreamName, problem: 'missing', ...(suggestion !== undefined && { suggestion }) }
   }

@@ -20,7 +20,7 @@ export function sendGuarded(dispatcher: Dispatcher, url: URL, init: Init): Promi
     dispatcher.dispatch(
       {
         origin: url.origin,
-        path: url.pathname + url.search,
+        path: pathOf(url, init.query),
         method: init.method ?? 'GET',
         headers: encodeHeaders(init.headers, contentType),
         body,
@@ -33,6 +33,12 @@ export function sendGuarded(dispatcher: Dispatcher, url: URL, init: Init): Promi
     exchange.fail(error)
   }
   return promise
+}
+
+function pathOf({ pathname, search }: URL, query: Init['query']): string {
+  if (query === undefined) return pathname + search
+  const added = new URLSearchParams(query).toString()
+  return `${pathname}${search}${search === '' ? '?' : '&'}${added}`
 }
 
 /** One request and its answer: turns the dispatcher's callbacks into a `GuardedAnswer`, and foreign errors into ours. */

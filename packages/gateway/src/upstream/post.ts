@@ -1,8 +1,9 @@
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { GuardedAnswer, GuardedFetch, OpenedCredential } from '../services.ts'
-import { CredentialRefused, invalidUpstream, unavailable } from './failures.ts'
+import { CredentialRefused, invalidUpstream, ScopeRefused, unavailable } from './failures.ts'
 import { JSON_TYPE, SSE_TYPE } from './protocol.ts'
+import { scopeChallenge } from './scopeChallenge.ts'
 
 /** A message on its way to an upstream. */
 export interface Outgoing {
@@ -45,7 +46,8 @@ export async function post(
   const { signal, ...sizes } = limits
   let response: GuardedAnswer
   try {
-    const init = { method, headers: all, body: body ?? null, partition, ...sizes }
+    const { query } = opened
+    const init = { method, headers: all, body: body ?? null, partition, ...sizes, ...(query && { query }) }
     response = await fetch.send(connection.mcpServerUrl, signal === undefined ? init : { ...init, signal })
   } catch (error) {
     signal?.throwIfAborted()
@@ -54,7 +56,12 @@ export async function post(
     }
     throw unavailable(connection, 'could not be reached', error)
   }
-  if (response.status !== 401) return response
+  if (response.status === 401) {
+    response.discard()
+    throw new CredentialRefused()
+  }
+  const scope = response.status === 403 ? scopeChallenge(response.headers['www-authenticate']) : undefined
+  if (scope === undefined || connection.auth.type !== 'oauth2') return response
   response.discard()
-  throw new CredentialRefused()
+  throw new ScopeRefused(connection, scope)
 }

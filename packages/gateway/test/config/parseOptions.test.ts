@@ -110,7 +110,7 @@ describe('parseOptions', () => {
         'connections.mail.auth.scope: unknown key, did you mean "scopes"?',
         'connections.mail.auth.clientid: unknown key, did you mean "clientId"?',
         'connections.calendar.mcpServerUrl: must be https (http is for loopback addresses)',
-        'connections.calendar.auth.type: must be "oauth2", "api_key" or "none"',
+        'connections.calendar.auth.type: must be "oauth2", "api_key", "bearer", "basic" or "none"',
         'connections.search.mcpServerUrl: is missing',
         'connections.search.auth.header: is a header that cannot carry a key',
         'connections.two__words: is not a connection name: up to 32 of a-z, 0-9, "-" and "_", not two "_" in a row, not beginning with "-" or "_"',

@@ -29,11 +29,12 @@ const form = (csrfToken: string) => new URLSearchParams({ csrf_token: csrfToken 
 
 async function startWithKey(verdict: 'accepted' | 'rejected' | 'unreachable') {
   const keys: string[] = []
-  const verifyApiKey: WorldOptions['verifyApiKey'] = async (_connection, key) => {
+  const verifyCredential: WorldOptions['verifyCredential'] = async (_connection, credential) => {
+    const key = credential.type === 'api_key' ? credential.key : JSON.stringify(credential)
     keys.push(key)
     return verdict
   }
-  return { ...(await startWorld({ auth: API_KEY, verifyApiKey })), keys }
+  return { ...(await startWorld({ auth: API_KEY, verifyCredential })), keys }
 }
 
 describe('createConnect', () => {
@@ -182,7 +183,7 @@ describe('createConnect', () => {
         ...world,
         publicUrl: 'https://gateway.example',
         appName: 'Acme Agent',
-        verifyApiKey: async () => 'accepted',
+        verifyCredential: async () => 'accepted',
       })
       const response = await app.request(`https://gateway.example/connect/${world.newLink().token}`)
       expect(response.headers.getSetCookie()).toEqual([

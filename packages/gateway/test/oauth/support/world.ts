@@ -5,7 +5,7 @@ import { createHttpBrowser } from '../../../../../test/src/fixtures/browser/http
 import { listen } from '../../../../../test/src/fixtures/listen.ts'
 import { startMailServer } from '../../../../../test/src/fixtures/upstreams/startServers.ts'
 import { createConnect } from '../../../src/connect/connect.ts'
-import type { VerifyApiKey } from '../../../src/connect/connectRoom.ts'
+import type { VerifyCredential } from '../../../src/connect/connectRoom.ts'
 import type { Connection, ConnectionAuth } from '../../../src/domain.ts'
 import type { GatewayError } from '../../../src/errors.ts'
 import { closeAfterTest } from './cleanup.ts'
@@ -16,11 +16,11 @@ import { connectionTo, createParts } from './parts.ts'
 export interface WorldOptions {
   readonly auth?: ConnectionAuth
   readonly displayName?: string
-  readonly verifyApiKey?: VerifyApiKey
+  readonly verifyCredential?: VerifyCredential
 }
 
 /** A real authorization server, a mail service that takes its tokens, and the connect pages on a port. */
-export async function startWorld({ auth, displayName, verifyApiKey = async () => 'accepted' }: WorldOptions = {}) {
+export async function startWorld({ auth, displayName, verifyCredential = async () => 'accepted' }: WorldOptions = {}) {
   const provider = closeAfterTest(await startAuthorizationServer())
   const mail = closeAfterTest(await startMailServer(provider))
   const app = new Hono()
@@ -42,7 +42,7 @@ export async function startWorld({ auth, displayName, verifyApiKey = async () =>
       flows,
       publicUrl: origin,
       appName: 'Acme Agent',
-      verifyApiKey,
+      verifyCredential,
       report: (error) => reports.push(error),
     }),
   )
