@@ -43,8 +43,10 @@ export async function serve({ config, host, port, ...asked }: ServeOptions): Pro
       await serveMetrics({ metrics, host: asked.metricsHost ?? '127.0.0.1', port: metricsPort })
     }
     const sayThatItListens = asked.announce ?? announce
+    // Before it is said: whoever reads it may send a signal at once.
+    const stopped = untilStopped({ gateway, drainMs })
     sayThatItListens(options, host, wantedPort)
-    await untilStopped({ gateway, drainMs })
+    await stopped
     await stopServing(server, gateway)
   } catch (error) {
     await gateway.close()
