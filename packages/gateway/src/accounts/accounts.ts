@@ -7,6 +7,7 @@ import type { Commit, RecordEvent } from './commit.ts'
 import { createLinks } from './links.ts'
 import { createMakeActive } from './makeActive.ts'
 import { keepForRevocation } from './pendingRevocations.ts'
+import { createScopeRequests } from './scopeRequests.ts'
 import { openCredential, sealCredential } from './sealedCredential.ts'
 import { asOfNow, unlessRevoked } from './unlessRevoked.ts'
 import { createVerification, type VerificationOptions } from './verification.ts'
@@ -38,10 +39,12 @@ export function createAccounts({
 }: AccountsOptions): Accounts {
   const now = () => new Date(clock())
   const makeActive = createMakeActive({ vault, clock })
+  const scopeRequests = createScopeRequests({ store, vault, clock })
   const verification = createVerification({ store, vault, commit, clock, verifyUrl, finishRevocations }, makeActive)
 
   return {
-    ...createLinks({ store, vault, registry, publicUrl, clock, lifetimeMs: linkLifetimeMs }),
+    ...createLinks({ store, vault, registry, publicUrl, clock, lifetimeMs: linkLifetimeMs, scopeRequests }),
+    requestScope: (account, scope) => scopeRequests.requestScope(account, scope),
     ...createActivation({ vault, commit, clock, verification }, makeActive),
     verifyUser: (request) => verification.verifyUser(request),
     discardUnverified: () => verification.discardUnverified(),

@@ -4,6 +4,7 @@ import type { Accounts, Clock, Vault } from '../services.ts'
 import type { AuthLink, Store, StoredAccount } from '../store/store.ts'
 import type { Commit } from './commit.ts'
 import { changedMeanwhile, type MakeActive } from './makeActive.ts'
+import { hasOpenScopeRequest } from './scopeRequests.ts'
 import { openCredential } from './sealedCredential.ts'
 import type { Verification } from './verification.ts'
 
@@ -26,7 +27,7 @@ export function createActivation(
         if (found === undefined || !(await inner.links.consume(linkId, new Date(clock())))) return false
         const { link, account } = found
         // Somebody else finished meanwhile, with another link: theirs stays.
-        if (account.status === 'ACTIVE') throw changedMeanwhile()
+        if (account.status === 'ACTIVE' && !(await hasOpenScopeRequest(inner, account))) throw changedMeanwhile()
         if (!mayReplaceAccount) await refuseOtherAccount(inner, account, credential)
         if (verification.appliesTo(link)) return await verification.begin(inner, record, { link, account, credential })
         await makeActive(inner, record, account, credential)

@@ -5,6 +5,7 @@ import type { Accounts, Clock, LinkState, Registry, Vault } from '../services.ts
 import { newId } from '../store/newId.ts'
 import type { AuthLink, Store } from '../store/store.ts'
 import { revokedMeanwhile } from './unlessRevoked.ts'
+import type { ScopeRequests } from './scopeRequests.ts'
 import { hashLinkToken, newLinkToken, sealLinkState } from './linkTokens.ts'
 
 export interface LinksOptions {
@@ -14,6 +15,7 @@ export interface LinksOptions {
   readonly publicUrl: URL
   readonly clock: Clock
   readonly lifetimeMs: number
+  readonly scopeRequests: Pick<ScopeRequests, 'wanted'>
 }
 
 /** The links that a user opens to connect an account. */
@@ -24,6 +26,7 @@ export function createLinks({
   publicUrl,
   clock,
   lifetimeMs,
+  scopeRequests,
 }: LinksOptions): Pick<Accounts, 'createLink' | 'findLink'> {
   return {
     async createLink(account, { clientId, verifyUrl, state } = {}) {
@@ -48,7 +51,15 @@ export function createLinks({
       const account = link && (await store.accounts.get(link.accountId))
       const connection = account && registry.connection(account.connectionId)
       if (link === undefined || account === undefined || connection === undefined) return undefined
-      return { id: link.id, account, connection, state: stateOf(link), expiresAt: link.expiresAt }
+      const scope = connection.auth.type === 'oauth2' ? await scopeRequests.wanted(account) : undefined
+      return {
+        id: link.id,
+        account,
+        connection,
+        state: stateOf(link),
+        expiresAt: link.expiresAt,
+        ...(scope && { scope }),
+      }
     },
   }
 

@@ -3,6 +3,7 @@ import { GatewayError } from '../errors.ts'
 import type { Clock, Vault } from '../services.ts'
 import type { Store } from '../store/store.ts'
 import type { RecordEvent } from './commit.ts'
+import { answerScopeRequest } from './scopeRequests.ts'
 import { sealCredential } from './sealedCredential.ts'
 
 /** Writes a credential and the status ACTIVE, with the event of it. Throws `conflict` if somebody was faster. */
@@ -21,6 +22,7 @@ export function createMakeActive({ vault, clock }: { vault: Vault; clock: Clock 
     // Undoes the use of the link too: the person can try again.
     if (!(await store.accounts.setCredential({ id, userIdentifier, generation }, { sealed, status: 'ACTIVE', at })))
       throw changedMeanwhile()
+    await answerScopeRequest(store, account)
     await record(account, 'ACTIVE', at)
   }
 }

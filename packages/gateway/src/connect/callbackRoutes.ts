@@ -48,7 +48,8 @@ async function finish(room: ConnectRoom, context: Context): Promise<string> {
     return pathOf(flow.linkToken, credential)
   }
   const { linkToken: token, mayReplaceAccount = false } = flow
-  return await keepCredential(room, { token, link, credential, mayReplaceAccount })
+  const remark = scopeRemark(flow.attempt.scope, credential)
+  return await keepCredential(room, { token, link, credential, mayReplaceAccount, remark })
 }
 
 async function complete(
@@ -65,6 +66,17 @@ async function complete(
     if (validated && callbackUrl.searchParams.get('error') === 'access_denied') return 'declined'
     return outcomeOf(room, error)
   }
+}
+
+/** Where another scope was granted than was asked for (security T33). */
+function scopeRemark(asked = '', credential: Credential): string | undefined {
+  if (asked === '' || credential.type !== 'oauth2' || credential.scope === undefined) return undefined
+  const wanted = new Set(asked.split(' '))
+  const granted = new Set(credential.scope.split(' '))
+  const isLess = ![...wanted].every((scope) => granted.has(scope))
+  const isMore = ![...granted].every((scope) => wanted.has(scope))
+  if (isLess && isMore) return 'other-scope-granted'
+  return isLess ? 'less-scope-granted' : isMore ? 'more-scope-granted' : undefined
 }
 
 function problemPath(problem: string): string {

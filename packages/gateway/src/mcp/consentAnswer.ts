@@ -13,6 +13,8 @@ export interface ConsentQuestion {
   readonly from: AllowedConnection
   /** What cannot be used without it, such as: the tool "search_mail". */
   readonly what: string
+  /** The account is connected, and its upstream wants more than was granted. */
+  readonly isForMore?: boolean | undefined
   /** What a client of the 2025 era said that it can be asked. */
   readonly capabilities: CapabilityCode
 }
@@ -26,14 +28,14 @@ export interface ConsentQuestion {
  * - everybody else: a result with `isError` of a tool call, an error of any other request.
  */
 export async function consentAnswer(accounts: Accounts, question: ConsentQuestion): Promise<string> {
-  const { call, from, what } = question
-  if (!canOpenUrls(question)) return withoutLink(call, from, mustAuthorize(from, what))
+  const { call, from, what, isForMore = false } = question
+  if (!canOpenUrls(question)) return withoutLink(call, from, mustAuthorize(from, what, isForMore))
   if (hasDeclined(question)) {
     return withoutLink(call, from, `The user did not authorize the connection "${from.connection.name}".`)
   }
   const account = (await accounts.get(from.account.id)) ?? from.account
   const url = (await accounts.createLink(account)).url.reveal()
-  const message = `Authorize ${from.connection.displayName} to continue.`
+  const message = `Authorize ${from.connection.displayName}${isForMore ? ' for more access' : ''} to continue.`
   return call.era === 'modern' ? inputRequired(call, from, url, message) : elicitationRequired(call, url, message)
 }
 
@@ -63,9 +65,9 @@ function withoutLink(call: InboundRequest, { connection }: AllowedConnection, te
   return resultText(call.id, JSON.stringify(result))
 }
 
-function mustAuthorize({ connection }: AllowedConnection, what: string): string {
+function mustAuthorize({ connection }: AllowedConnection, what: string, isForMore: boolean): string {
   return (
-    `The connection "${connection.name}" must be authorized by its user before ${what} can be used. ` +
+    `The connection "${connection.name}" must be authorized${isForMore ? ' for more access' : ''} by its user before ${what} can be used. ` +
     'Ask the app for an authorization link.'
   )
 }

@@ -1,6 +1,7 @@
 import { GatewayError } from '../errors.ts'
 import type { Accounts, RequestLog } from '../services.ts'
 import { canBeAsked, capabilitiesOf, NO_CAPABILITIES } from '../upstream/clientCapabilities.ts'
+import { invalidUpstream, ScopeRefused } from '../upstream/failures.ts'
 import { applyEdits, member, members } from '../upstream/jsonSpans.ts'
 import { legacyHeaders, legacyMessage, type ClientInfo, type Link } from '../upstream/link.ts'
 import type { LinkWish } from '../upstream/links.ts'
@@ -69,7 +70,10 @@ export async function relayRequest(deps: RelayRequestDeps, exchange: Exchange): 
   } catch (error) {
     exchange.abort.signal.throwIfAborted()
     if (!(error instanceof GatewayError)) throw error
-    return error.code === 'consent_required' ? askForConsent(deps, exchange, route) : failed(exchange, route, error)
+    if (error.code !== 'consent_required') return failed(exchange, route, error)
+    const problem = error instanceof ScopeRefused ? await askForScope(deps, route, error) : undefined
+    if (problem !== undefined) return failed(exchange, route, problem)
+    return askForConsent(deps, exchange, route, error instanceof ScopeRefused)
   }
 }
 
@@ -236,12 +240,34 @@ function answerUpstream(
   return undefined
 }
 
-async function askForConsent({ accounts }: RelayRequestDeps, exchange: Exchange, route: Route): Promise<Response> {
+/** From now on a consent to this account asks for it. Gives what to say instead where that would not help. */
+async function askForScope(
+  { accounts }: RelayRequestDeps,
+  { from: { account, connection } }: Route,
+  { scope }: ScopeRefused,
+): Promise<GatewayError | undefined> {
+  try {
+    await accounts.requestScope(account, scope)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'precondition') throw error
+    return invalidUpstream(connection, 'refuses this for want of access that its user has granted', error)
+  }
+}
+
+async function askForConsent(
+  { accounts }: RelayRequestDeps,
+  exchange: Exchange,
+  route: Route,
+  isForMore = false,
+): Promise<Response> {
   const { call, session, log, onEnd } = exchange
   onEnd()
   log.set('outcome', 'authorization_required')
   const { from, what } = route
-  return jsonReply(await consentAnswer(accounts, { call, from, what, capabilities: session?.capabilities ?? '' }))
+  return jsonReply(
+    await consentAnswer(accounts, { call, from, what, isForMore, capabilities: session?.capabilities ?? '' }),
+  )
 }
 
 function failed({ call, log, onEnd }: Exchange, { from }: Route, error: GatewayError): Response {

@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import type { Connection, OAuthConnectionAuth } from '../domain.ts'
-import type { AuthorizationAttempt } from '../services.ts'
+import type { AuthorizationAttempt, WantedScope } from '../services.ts'
 import { clientToBeginAs } from './client.ts'
 import { oauthOf, type OAuthContext } from './context.ts'
 import type { Discovery } from './discovery.ts'
@@ -13,11 +13,12 @@ export async function beginAuthorization(
   context: OAuthContext,
   { discovery, registrar }: { discovery: Discovery; registrar: Registrar },
   connection: Connection,
+  wanted?: WantedScope,
 ): Promise<AuthorizationAttempt> {
   const discovered = await discovery.discover(connection)
   const auth = oauthOf(connection)
   const { client, redirectUri } = await clientToBeginAs(context, registrar, connection, discovered.server)
-  const scope = selectScope(connection, discovered)
+  const scope = selectScope(connection, discovered, wanted)
   const attempt = {
     state: oauth.generateRandomState(),
     codeVerifier: oauth.generateRandomCodeVerifier(),

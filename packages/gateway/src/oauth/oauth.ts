@@ -46,7 +46,7 @@ export function createOAuth({
   const parts = { discovery: createDiscovery(context), registrar: createRegistrar(context) }
   return {
     clientMetadata: (file) => clientDocument(context, file),
-    begin: (connection) => beginAuthorization(context, parts, connection),
+    begin: (connection, scope) => beginAuthorization(context, parts, connection, scope),
     complete: (connection, attempt, callbackUrl) =>
       completeAuthorization(context, parts, connection, attempt, callbackUrl),
     refresh: (connection, credential, watch) => refreshGrant(context, parts, connection, credential, watch),

@@ -31,6 +31,7 @@ export interface Schema {
   audit_log: AuditLogTable
   pinned_connections: PinnedConnectionsTable
   tool_pins: ToolPinsTable
+  scope_requests: ScopeRequestsTable
 }
 
 export interface ConnectionsTable {
@@ -242,4 +243,14 @@ export interface ToolPinsTable {
   definition: string | null
   seen_at: number
   decided_at: number | null
+}
+
+export interface ScopeRequestsTable {
+  account_id: string
+  user_identifier: string
+  scope: string
+  /** 0 or 1. */
+  is_open: number
+  consents: number
+  requested_at: number
 }

@@ -12,6 +12,18 @@ export class CredentialRefused extends Error {
   }
 }
 
+/** The upstream answered 403 `insufficient_scope`: nothing was executed, and only the account's user can help. */
+export class ScopeRefused extends GatewayError {
+  /** What it wants, divided by spaces; empty where it did not say. */
+  readonly scope: string
+
+  constructor({ displayName }: Connection, scope: string) {
+    super('consent_required', `${displayName} wants its user to grant more access.`)
+    this.name = 'ScopeRefused'
+    this.scope = scope
+  }
+}
+
 /** A session of the 2025 era is gone (404): nothing was executed. */
 export class SessionLost extends Error {
   constructor() {

@@ -8,6 +8,7 @@ import { describeIdempotency } from './describeIdempotency.ts'
 import { describeLists } from './describeLists.ts'
 import { describeOwners } from './describeOwners.ts'
 import { describePendingRevocations } from './describePendingRevocations.ts'
+import { describeScopeRequests } from './describeScopeRequests.ts'
 import { describeSealed } from './describeSealed.ts'
 import { describeToolPins } from './describeToolPins.ts'
 import { describeVerifications } from './describeVerifications.ts'
@@ -54,6 +55,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describeLocks(() => store)
     describeAudit(() => store)
     describeToolPins(() => store)
+    describeScopeRequests(() => store)
     describeOwners(() => store)
 
     describe('connections', () => {

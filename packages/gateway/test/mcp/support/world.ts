@@ -126,6 +126,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     replaceCredential: notItsBusiness,
     readCredential: notItsBusiness,
     setStatus: notItsBusiness,
+    requestScope: notItsBusiness,
     ensureForConfig: (_config, user) =>
       Promise.resolve([...byName.values()].map((connection) => ({ connection, account: accountOf(user, connection) }))),
     get: (id) => Promise.resolve(accountsById.get(id)),
