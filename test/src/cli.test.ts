@@ -262,20 +262,20 @@ describe('latchkey revoke', () => {
   })
 })
 
-describe('latchkey config apply', () => {
-  const write = async (configs: object) => {
-    const file = {
-      publicUrl: stack.gateway.url,
-      clients: [{ clientId: 'a', clientSecret: 'b' }],
-      connections: {
-        mail: { mcpServerUrl: stack.mail.url, auth: { type: 'oauth2' } },
-        directory: { mcpServerUrl: stack.directory.url, auth: { type: 'none' } },
-      },
-      configs,
-    }
-    await writeFile(join(temporary.path, 'latchkey.config.json'), JSON.stringify(file))
+async function write(configs: object): Promise<void> {
+  const file = {
+    publicUrl: stack.gateway.url,
+    clients: [{ clientId: 'a', clientSecret: 'b' }],
+    connections: {
+      mail: { mcpServerUrl: stack.mail.url, auth: { type: 'oauth2' } },
+      directory: { mcpServerUrl: stack.directory.url, auth: { type: 'none' } },
+    },
+    configs,
   }
+  await writeFile(join(temporary.path, 'latchkey.config.json'), JSON.stringify(file))
+}
 
+describe('latchkey config apply', () => {
   it('prints what would change, and changes nothing, with --dry-run', async () => {
     await write({ fresh: { mail: '*' }, reader: { directory: ['find_person'] } })
     const { exitCode, stdout } = await run('config', 'apply', '--dry-run')

@@ -35,13 +35,12 @@ const options = (more: object = {}) => ({
 })
 const key = (byte: number) => Buffer.alloc(32, byte).toString('base64url')
 
-describe('latchkey config validate', () => {
-  const write = async (config: object) =>
-    await writeFile(
-      join(folder, 'latchkey.config.json'),
-      JSON.stringify({ publicUrl: 'http://127.0.0.1:8787', ...config }),
-    )
+async function write(config: object): Promise<void> {
+  const file = { publicUrl: 'http://127.0.0.1:8787', ...config }
+  await writeFile(join(folder, 'latchkey.config.json'), JSON.stringify(file))
+}
 
+describe('latchkey config validate', () => {
   it('tells what a valid file says, without starting anything', async () => {
     await write(options())
     const { exitCode, stdout } = await run(['config', 'validate'])

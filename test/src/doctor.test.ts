@@ -97,11 +97,14 @@ async function proxy(change: (response: Response, request: Request) => Response 
   })
 }
 
+function key(text: string): string {
+  return `k1:${Buffer.alloc(32, text).toString('base64url')}`
+}
+
 /** A gateway that believes to be at its public URL, whatever it is reached at. */
 async function startElsewhere(
   options: Partial<GatewayOptions> & { publicUrl: string },
 ): Promise<{ url: string; gateway: Gateway }> {
-  const key = (text: string) => `k1:${Buffer.alloc(32, text).toString('base64url')}`
   const gateway = await createGateway({
     database: 'sqlite::memory:',
     clients: [{ clientId: stack.gateway.clientId, clientSecret: stack.gateway.clientSecret }],
@@ -387,6 +390,21 @@ describe('latchkey doctor', () => {
           level: 'problem',
           message: 'It is not ready: accepting failed.',
           advice: expect.stringContaining('being stopped'),
+        },
+      ])
+    })
+
+    it('12: notifications of Postgres that are lost', async () => {
+      const checks = { store: 'ok', notifications: 'failed' }
+      const url = await proxy(async (answer, request) => {
+        if (request.url.endsWith('/ready')) return Response.json({ status: 'ready', checks })
+        return Response.json(await answer.json().catch(() => ({})), { status: answer.status })
+      })
+      expect((await doctor(['--url', url])).of('gateway.ready')).toMatchObject([
+        {
+          level: 'warning',
+          message: 'It is ready, but notifications failed.',
+          advice: expect.stringContaining('pooler in transaction mode'),
         },
       ])
     })

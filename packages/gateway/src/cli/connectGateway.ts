@@ -25,7 +25,7 @@ export interface ConnectedGateway extends AsyncDisposable {
   readonly backend: GatewayBackend
   readonly manage: GatewayManagement
   /** The MCP config that was named, or the only one that there is. */
-  configName(): Promise<string>
+  readonly configName: () => Promise<string>
 }
 
 /** The gateway that the options and the environment name. Makes no request. */

@@ -120,19 +120,22 @@ function addKeys(program: Command): void {
       .option('-c, --config <file>', 'the configuration', CONFIG_FILE)
       .addOption(envFile())
       .addOption(asJson())
-  const ring = () => new Argument('[ring]', 'which keys').choices(['encryption', 'signing']).default('encryption')
   command('status')
     .description('Show the keys that there are, and what each still seals.')
     .action(async (options) => await (await import('./commands/keysStatus.ts')).keysStatus(options))
   command('rotate')
     .description('Make a new key. Prints what to change in the configuration, where the keys are kept there.')
-    .addArgument(ring())
+    .addArgument(ringArgument())
     .action(async (name, options) => await (await import('./commands/keysRotate.ts')).keysRotate(name, options))
   command('retire')
     .description('End all that an old signing key made: every MCP URL that it derived is replaced.')
     .argument('<id>', 'the key, as `latchkey keys status` lists it')
     .option('-y, --yes', 'do not ask')
     .action(async (id, options) => await (await import('./commands/keysRetire.ts')).keysRetire(id, options))
+}
+
+function ringArgument(): Argument {
+  return new Argument('[ring]', 'which keys').choices(['encryption', 'signing']).default('encryption')
 }
 
 function addDoctor(program: Command): void {

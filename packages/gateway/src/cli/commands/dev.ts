@@ -34,7 +34,8 @@ export async function dev({ config, folder, port }: DevOptions): Promise<void> {
   }
   const ownPort = Number(options.publicUrl.port)
   const wantsDemo = options.connections.some(({ mcpServerUrl }) => mcpServerUrl === demoUrl(ownPort))
-  await using _demo = wantsDemo ? await startDemoServer(ownPort + 1) : undefined
+  await using running = new AsyncDisposableStack()
+  if (wantsDemo) running.use(await startDemoServer(ownPort + 1))
   const envFile = config === undefined ? made.envFile : undefined
   await serve({
     config: configFile,

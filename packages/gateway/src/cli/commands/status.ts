@@ -86,7 +86,7 @@ async function listen(backend: Backend, instanceId: string, signal: AbortSignal,
   while (!signal.aborted) {
     try {
       const events = backend.statusEvents?.(instanceId, { signal, onOpen: ring }) ?? []
-      for await (const _event of events) ring()
+      for await (const event of events) if (event !== undefined) ring()
     } catch {
       // The poll goes on meanwhile, and says what is wrong.
     }

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { shown } from '../shown.ts'
 import type { Finding } from './finding.ts'
 import { certificateEnd, reach, type Reached } from './reach.ts'
 
@@ -88,7 +89,7 @@ function answered(url: string, { status, body, skewMs }: Reached & { kind: 'answ
   return [
     { check: 'gateway.reachable', level: 'ok', message: `A gateway answers at ${url}.` },
     ...skew,
-    readiness(ready.checks),
+    readiness(ready),
   ]
 }
 
@@ -126,14 +127,22 @@ const CHECK_ADVICE: Readonly<Record<string, string>> = {
   store: 'It cannot read its database: is that running, and is the address in the configuration right?',
   audit: 'It cannot read its audit log, so it gives out nothing: look at the database.',
   keys: 'Its keys do not work: latchkey keys status.',
+  notifications:
+    'It does not hear of changes that other gateways make on its Postgres at once (LISTEN), but only when it looks, every second. Is there a pooler in transaction mode between them?',
   accepting: 'It is being stopped. Requests should go to another one.',
 }
 
-function readiness(checks: Readonly<Record<string, string>>): Finding {
+/** What is failed and does not keep it from being ready is a hint: it works, but not as well as it could. */
+function readiness({ status, checks }: z.infer<typeof readySchema>): Finding {
+  const check = 'gateway.ready'
   const broken = Object.keys(checks).filter((name) => checks[name] !== 'ok')
-  if (broken.length === 0) return { check: 'gateway.ready', level: 'ok', message: 'It is ready for requests.' }
-  const advice = broken.map((name) => CHECK_ADVICE[name] ?? `Look at the log of the gateway for "${name}".`).join(' ')
-  return { check: 'gateway.ready', level: 'problem', message: `It is not ready: ${broken.join(', ')} failed.`, advice }
+  if (broken.length === 0) return { check, level: 'ok', message: 'It is ready for requests.' }
+  const names = broken.map(shown).join(', ')
+  const advice = broken
+    .map((name) => CHECK_ADVICE[name] ?? `Look at the log of the gateway for "${shown(name)}".`)
+    .join(' ')
+  if (status === 'ready') return { check, level: 'warning', message: `It is ready, but ${names} failed.`, advice }
+  return { check, level: 'problem', message: `It is not ready: ${names} failed.`, advice }
 }
 
 function endingSoon(url: string, end: Date | undefined): Finding[] {

@@ -140,6 +140,12 @@ const RENAMED: Readonly<Record<string, string>> = {
   ambiguous: 'it could be mistaken for a name that was changed',
 }
 
+const REFUSED: Readonly<Record<string, string>> = {
+  too_deep: 'its schema nests deeper than 64 levels',
+  too_many_schemas: 'its schema has more than 5,000 schemas in it',
+  too_long: 'it is longer than 256 KiB',
+}
+
 function examineTool(
   { upstreamName, name, problem, reason = '', suggestion }: DiagnosedTool,
   connection: string,
@@ -153,6 +159,11 @@ function examineTool(
         ? 'Was it renamed there, or may this account not use it? Change the config.'
         : `Did you mean ${JSON.stringify(shown(suggestion))}? Change the config.`
     return [{ check: 'tool.missing', subject, level: 'problem', message, advice }]
+  }
+  if (problem === 'refused') {
+    const message = `is left out of the list of tools, for ${REFUSED[reason] ?? shown(reason)}.`
+    const advice = 'Tell whoever runs the service: no model provider takes a schema like this.'
+    return [{ check: 'tool.refused', subject, level: 'problem', message, advice }]
   }
   if (problem !== 'renamed') return []
   const message = `is called ${shown(name ?? '')} at the endpoint, for ${RENAMED[reason] ?? shown(reason)}.`
