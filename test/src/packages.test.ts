@@ -98,8 +98,17 @@ const EXPORTS: Readonly<Record<string, readonly string[]>> = {
     'webhookUpdateSchema',
   ],
   '@latchkey/gateway': ['GatewayError', 'createGateway'],
-  '@latchkey/langchain': ['LatchkeyError', 'createLatchkey', 'createUserTools', 'getUserTools'],
-  '@latchkey/vercel-ai': ['LatchkeyError', 'createLatchkey', 'createUserTools', 'getUserTools'],
+  '@latchkey/langchain': ['LatchkeyError', 'createLatchkey', 'createUserTools', 'getUserTools', 'userToolsMiddleware'],
+  '@latchkey/vercel-ai': [
+    'LatchkeyError',
+    'callAgain',
+    'createLatchkey',
+    'createUserTools',
+    'getUserTools',
+    'pendingAuthorization',
+    'refreshTools',
+    'stopOnAuthorization',
+  ],
 }
 
 describe('the packed packages', () => {

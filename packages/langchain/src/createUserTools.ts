@@ -1,12 +1,35 @@
 import type { DynamicStructuredTool } from '@langchain/core/tools'
-import { warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
+import {
+  warnOfMissingTools,
+  type Latchkey,
+  type ToolReport,
+  type UserTools,
+  type UserToolsOptions,
+} from '@latchkey/core'
 
+import type { Interrupt } from './consent.ts'
 import { toTool } from './toTool.ts'
 
 /** How one user's tools are got and called. */
 export interface UserToolsForLangChainOptions extends UserToolsOptions {
-  /** Called with what was renamed, left out or is missing. Default: a process warning, once for each missing connection. */
-  onReport?: ((report: ToolReport) => void) | undefined
+  /**
+   * Called with what was renamed, left out or cannot be served, and with the connections that are `missing` because
+   * `require` can do without them. Default: a process warning, once for each connection that cannot be served.
+   */
+  onReport?: ((report: ToolReport & Pick<UserTools, 'missing'>) => void) | undefined
+  /**
+   * LangGraph's `interrupt`: a call that needs consent stops the run with an `AuthorizationInterrupt`, and is made when
+   * the run is resumed with a `Command` (`'declined'` as its `resume` tells the model that the user will not). It needs
+   * a checkpointer, which then holds the links; without one, the call fails as it does without this option.
+   */
+  interrupt?: Interrupt | undefined
+  /**
+   * What a call does that needs consent in the middle of a run, where it does not interrupt: `fail` (the default) or
+   * `wait`, which shows the links to `onAuthorizationRequired` and makes the same call once more after the consent.
+   */
+  consent?: 'fail' | 'wait' | undefined
+  /** Milliseconds that `wait` may take. Default: the `timeoutMs` of `createLatchkey`. */
+  authorizationTimeoutMs?: number | undefined
   /** Milliseconds until one tool call is given up and reaches the model as an error. Default 60,000. */
   toolTimeoutMs?: number | undefined
   /**
@@ -23,7 +46,7 @@ export interface UserToolsForLangChainOptions extends UserToolsOptions {
  * A tool never throws what the model can be told: a failed call becomes a `ToolMessage` with `status: 'error'`. If a
  * connection needs the user's consent in the middle of a run, the message says which one (without the link), its
  * `artifact` is the `LatchkeyError` with the links, and `onAuthorizationRequired` is called; the run does not wait for it
- * then, and drops an error of its own. An aborted call throws. The `artifact` of a call that succeeded is the MCP result,
+ * then, and drops an error of its own. The options `interrupt` and `consent` give better ways. An aborted call throws. The `artifact` of a call that succeeded is the MCP result,
  * `structuredContent` included.
  *
  * @param latchkey - Made by `createLatchkey` of `@latchkey/core`.
@@ -40,16 +63,22 @@ export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForLangChainOptions) => Promise<DynamicStructuredTool[]> {
   return async (userIdentifier, options = {}) => {
-    checkToolTimeout(options)
-    const { tools, report } = await latchkey.userTools(userIdentifier, options)
+    checkCallOptions(options)
+    const { tools, report, missing } = await latchkey.userTools(userIdentifier, options)
     const { onReport = warnOfMissingTools } = options
-    onReport(report)
-    return tools.map((userTool) => toTool(userTool, options))
+    onReport({ ...report, missing })
+    return tools.map((userTool) => toTool(userTool, { ...options, userIdentifier }))
   }
 }
 
 /** Before there are tools, because the model would be told of a mistake that only the app can mend. */
-function checkToolTimeout({ toolTimeoutMs = 0 }: UserToolsForLangChainOptions): void {
-  if (!Number.isFinite(toolTimeoutMs) || toolTimeoutMs < 0)
-    throw new TypeError('`toolTimeoutMs` must be a number of milliseconds, 0 or more')
+function checkCallOptions(options: UserToolsForLangChainOptions): void {
+  const { toolTimeoutMs = 0, authorizationTimeoutMs = 0, consent = 'fail', onAuthorizationRequired } = options
+  for (const [name, value] of Object.entries({ toolTimeoutMs, authorizationTimeoutMs })) {
+    if (!Number.isFinite(value) || value < 0)
+      throw new TypeError(`\`${name}\` must be a number of milliseconds, 0 or more`)
+  }
+  if (consent !== 'fail' && consent !== 'wait') throw new TypeError("`consent` must be 'fail' or 'wait'")
+  if (consent === 'wait' && !onAuthorizationRequired)
+    throw new TypeError("`consent: 'wait'` needs `onAuthorizationRequired`, which shows the user the links")
 }

@@ -1,3 +1,5 @@
 export { createLatchkey, LatchkeyError, type ConnectionState } from '@latchkey/core'
+export type { AuthorizationInterrupt } from './consent.ts'
 export { createUserTools, type UserToolsForLangChainOptions } from './createUserTools.ts'
 export { getUserTools, type GetUserToolsOptions } from './getUserTools.ts'
+export { userToolsMiddleware, type UserToolsMiddlewareOptions } from './userToolsMiddleware.ts'

@@ -74,6 +74,28 @@ describe('createUserTools', () => {
     await expect(made).rejects.toThrow(/`toolTimeoutMs`/)
   })
 
+  it.each([
+    ['authorizationTimeoutMs', { authorizationTimeoutMs: -1 }],
+    ['consent', { consent: 'wait' as const }],
+  ])('refuses a mistake in %s by its name', async (name, options) => {
+    await expect(lookTool(async () => ({ content: [] }), options)).rejects.toThrow(new RegExp(`\`${name}`))
+  })
+
+  it('lets the call wait for the consent when that is asked for, and tells the app once', async () => {
+    let told = 0
+    const waited: unknown[] = []
+    const call: UserTool['call'] = async (_args, { onAuthorizationRequired, authorizationTimeoutMs } = {}) => {
+      waited.push(authorizationTimeoutMs)
+      await onAuthorizationRequired?.([])
+      return { content: [{ type: 'text', text: 'sent' }] }
+    }
+    const onAuthorizationRequired = () => void (told += 1)
+    const options = { consent: 'wait' as const, authorizationTimeoutMs: 7, onAuthorizationRequired }
+    await (await lookTool(call, options)).invoke(CALL)
+    await (await lookTool(call, { onAuthorizationRequired })).invoke(CALL)
+    expect([waited, told]).toEqual([[7, undefined], 1])
+  })
+
   it("gives OpenAI's Responses API words and images as the result of the call, and other files in words", async () => {
     const tool = await lookTool(async () => mixed)
     expect(await sentToOpenAi(await tool.invoke(CALL))).toEqual({

@@ -1,12 +1,29 @@
-import { warnOfMissingTools, type Latchkey, type ToolReport, type UserToolsOptions } from '@latchkey/core'
+import {
+  warnOfMissingTools,
+  type Latchkey,
+  type ToolReport,
+  type UserTools,
+  type UserToolsOptions,
+} from '@latchkey/core'
 import type { ToolSet } from 'ai'
 
+import { rememberRefresh } from './refreshTools.ts'
 import { toTool } from './toTool.ts'
 
 /** How one user's tools are got and called. */
 export interface UserToolsForAiSdkOptions extends UserToolsOptions {
-  /** Called with what was renamed, left out or is missing. Default: a process warning, once for each missing connection. */
-  onReport?: ((report: ToolReport) => void) | undefined
+  /**
+   * Called with what was renamed, left out or cannot be served, and with the connections that are `missing` because
+   * `require` can do without them. Default: a process warning, once for each connection that cannot be served.
+   */
+  onReport?: ((report: ToolReport & Pick<UserTools, 'missing'>) => void) | undefined
+  /**
+   * What a call does that needs consent in the middle of a run: `fail` (the default) or `wait`, which shows the links to
+   * `onAuthorizationRequired` and makes the same call once more after the consent.
+   */
+  consent?: 'fail' | 'wait' | undefined
+  /** Milliseconds that `wait` may take. Default: the `timeoutMs` of `createLatchkey`. */
+  authorizationTimeoutMs?: number | undefined
   /** Milliseconds until one tool call is given up and becomes a `tool-error` part. Default 60,000. */
   toolTimeoutMs?: number | undefined
 }
@@ -17,7 +34,8 @@ export interface UserToolsForAiSdkOptions extends UserToolsOptions {
  * A call that fails throws, so that it becomes a `tool-error` part holding the same error object. If a connection needs
  * the user's consent in the middle of a run, that error is a `LatchkeyError` with code `authorization_required` and the
  * links in `connections` (the model is told only its message), and `onAuthorizationRequired` is called; the run
- * does not wait for it then, and drops an error of its own. An error that the tool itself reports is an `Error` with the
+ * does not wait for it then, and drops an error of its own. `stopOnAuthorization` ends the run there, and `callAgain` goes
+ * on with it; `consent: 'wait'` waits. An error that the tool itself reports is an `Error` with the
  * tool's words, and the MCP result as its `cause`. The output of a call that succeeded is the MCP result,
  * `structuredContent` included.
  *
@@ -34,17 +52,24 @@ export interface UserToolsForAiSdkOptions extends UserToolsOptions {
 export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForAiSdkOptions) => Promise<ToolSet> {
-  return async (userIdentifier, options = {}) => {
-    checkToolTimeout(options)
-    const { tools, report } = await latchkey.userTools(userIdentifier, options)
+  return async function getTools(userIdentifier, options = {}): Promise<ToolSet> {
+    checkCallOptions(options)
+    const { tools, report, missing } = await latchkey.userTools(userIdentifier, options)
     const { onReport = warnOfMissingTools } = options
-    onReport(report)
-    return Object.fromEntries(tools.map((userTool) => [userTool.name, toTool(userTool, options)]))
+    onReport({ ...report, missing })
+    const toolSet = Object.fromEntries(tools.map((userTool) => [userTool.name, toTool(userTool, options)]))
+    return rememberRefresh(toolSet, () => getTools(userIdentifier, options))
   }
 }
 
 /** Before there are tools, because the model would be told of a mistake that only the app can mend. */
-function checkToolTimeout({ toolTimeoutMs = 0 }: UserToolsForAiSdkOptions): void {
-  if (!Number.isFinite(toolTimeoutMs) || toolTimeoutMs < 0)
-    throw new TypeError('`toolTimeoutMs` must be a number of milliseconds, 0 or more')
+function checkCallOptions(options: UserToolsForAiSdkOptions): void {
+  const { toolTimeoutMs = 0, authorizationTimeoutMs = 0, consent = 'fail', onAuthorizationRequired } = options
+  for (const [name, value] of Object.entries({ toolTimeoutMs, authorizationTimeoutMs })) {
+    if (!Number.isFinite(value) || value < 0)
+      throw new TypeError(`\`${name}\` must be a number of milliseconds, 0 or more`)
+  }
+  if (consent !== 'fail' && consent !== 'wait') throw new TypeError("`consent` must be 'fail' or 'wait'")
+  if (consent === 'wait' && !onAuthorizationRequired)
+    throw new TypeError("`consent: 'wait'` needs `onAuthorizationRequired`, which shows the user the links")
 }

@@ -1,3 +1,5 @@
 export { createLatchkey, LatchkeyError, type ConnectionState } from '@latchkey/core'
+export { callAgain, pendingAuthorization, stopOnAuthorization, type PendingAuthorization } from './authorization.ts'
 export { createUserTools, type UserToolsForAiSdkOptions } from './createUserTools.ts'
 export { getUserTools, type GetUserToolsOptions } from './getUserTools.ts'
+export { refreshTools } from './refreshTools.ts'

@@ -4,7 +4,10 @@ import { jsonSchema, tool, type JSONSchema7, type Tool } from 'ai'
 import { toModelOutput } from './content.ts'
 import type { UserToolsForAiSdkOptions } from './createUserTools.ts'
 
-type CallOptions = Pick<UserToolsForAiSdkOptions, 'toolTimeoutMs' | 'onAuthorizationRequired'>
+type CallOptions = Pick<
+  UserToolsForAiSdkOptions,
+  'toolTimeoutMs' | 'onAuthorizationRequired' | 'consent' | 'authorizationTimeoutMs'
+>
 type Tell = UserToolsForAiSdkOptions['onAuthorizationRequired']
 type Arguments = Record<string, unknown>
 
@@ -36,9 +39,10 @@ async function call(
   userTool: UserTool,
   args: Arguments,
   signal: AbortSignal | undefined,
-  { toolTimeoutMs, onAuthorizationRequired }: CallOptions,
+  { toolTimeoutMs: timeoutMs, onAuthorizationRequired, consent, authorizationTimeoutMs }: CallOptions,
 ): Promise<ToolResult> {
-  const result = await userTool.call(args, { signal, timeoutMs: toolTimeoutMs }).catch((error: unknown) => {
+  const waiting = consent === 'wait' ? { onAuthorizationRequired, authorizationTimeoutMs } : {}
+  const result = await userTool.call(args, { signal, timeoutMs, ...waiting }).catch((error: unknown) => {
     const isConsent = error instanceof LatchkeyError && error.code === 'authorization_required'
     if (isConsent) tell(onAuthorizationRequired, error)
     throw error

@@ -95,6 +95,27 @@ describe('createUserTools', () => {
     await expect(made).rejects.toThrow(/`toolTimeoutMs`/)
   })
 
+  it.each([
+    ['authorizationTimeoutMs', { authorizationTimeoutMs: -1 }],
+    ['consent', { consent: 'wait' as const }],
+  ])('refuses a mistake in %s by its name', async (name, options) => {
+    await expect(run(async () => ({ content: [] }), '{}', options)).rejects.toThrow(new RegExp(`\`${name}`))
+  })
+
+  it('lets the call wait for the consent when that is asked for, and tells the app once', async () => {
+    let told = 0
+    const waited: unknown[] = []
+    const call: UserTool['call'] = async (_args, { onAuthorizationRequired, authorizationTimeoutMs } = {}) => {
+      waited.push(authorizationTimeoutMs)
+      await onAuthorizationRequired?.([])
+      return { content: [{ type: 'text', text: 'sent' }] }
+    }
+    const onAuthorizationRequired = () => void (told += 1)
+    await run(call, '{}', { consent: 'wait', authorizationTimeoutMs: 7, onAuthorizationRequired })
+    await run(call, '{}', { onAuthorizationRequired })
+    expect([waited, told]).toEqual([[7, undefined], 1])
+  })
+
   it("gives the app the MCP result as the error's cause when the tool itself reports an error", async () => {
     const result: Result = { isError: true, content: [] }
     const { parts, output } = await run(async () => result)

@@ -1,0 +1,36 @@
+import type { ToolSet } from 'ai'
+
+type Refresh = () => Promise<ToolSet>
+
+const refreshes = new WeakMap<ToolSet, Refresh>()
+
+/** Remembers how a set of tools is got again. */
+export function rememberRefresh(tools: ToolSet, refresh: Refresh): ToolSet {
+  refreshes.set(tools, refresh)
+  return tools
+}
+
+/**
+ * For `prepareStep`: before each step, adds to the tools what became available since, such as those of a connection that
+ * the user has authorized meanwhile. What is there already stays. It makes no request while nothing is missing and the
+ * list of tools is fresh; an error of it does not end the run.
+ *
+ * @param tools - The very object that `userTools` or `getUserTools` gave, and that the run is given.
+ * @throws {TypeError} when it is another one.
+ * @example
+ * const tools = await getUserTools('user_123', { require: 'any' })
+ * await generateText({ model, prompt, tools, prepareStep: refreshTools(tools), stopWhen: isStepCount(10) })
+ */
+export function refreshTools(tools: ToolSet): () => Promise<undefined> {
+  const refresh = refreshes.get(tools)
+  if (!refresh) throw new TypeError('`refreshTools` needs the very object that `getUserTools` or `userTools` gave')
+  return async () => {
+    try {
+      const current = await refresh()
+      for (const [name, tool] of Object.entries(current)) tools[name] ??= tool
+    } catch {
+      // The tools that there are still work, or say what is wrong when they are called.
+    }
+    return undefined
+  }
+}

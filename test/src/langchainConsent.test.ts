@@ -1,0 +1,204 @@
+import { Command, interrupt, MemorySaver } from '@langchain/langgraph'
+import { ConnectionState, LatchkeyError, type UserTool, type UserTools } from '@latchkey/core'
+import { createUserTools, userToolsMiddleware, type AuthorizationInterrupt } from '@latchkey/langchain'
+import { AIMessage, createAgent, createMiddleware, fakeModel, ToolMessage } from 'langchain'
+import { describe, expect, it } from 'vitest'
+import * as z from 'zod'
+
+const CALLS = [
+  { name: 'send', args: { to: 'x' } },
+  { name: 'look', args: {} },
+]
+const GO = { messages: [{ role: 'user' as const, content: 'go' }] }
+const THREAD = { configurable: { thread_id: 'thread' } }
+
+/** A mailbox of a user whose consent has ended: `send` needs it, `look` does not. */
+function mailbox() {
+  const done: string[] = []
+  let links = 0
+  const state = { consented: false, done }
+  const needsConsent = () => {
+    const connection = { connectionId: 'c1', connectionName: 'mail', status: 'EXPIRED' }
+    const authenticationLink = `https://consent.test/${(links += 1)}`
+    const connections = [new ConnectionState({ ...connection, authenticationLink })]
+    return new LatchkeyError('authorization_required', 'mail has to be authorized', { connections })
+  }
+  const tool = (name: string, isFree: boolean): UserTool => ({
+    name,
+    mcpName: name,
+    title: undefined,
+    description: name,
+    inputSchema: { type: 'object' },
+    outputSchema: undefined,
+    annotations: undefined,
+    async call(args, options) {
+      options?.signal?.throwIfAborted()
+      if (!isFree && !state.consented) throw needsConsent()
+      done.push(`${name} ${JSON.stringify(args)}`)
+      return { content: [{ type: 'text', text: `${name} is done` }] }
+    },
+  })
+  const report = { renamed: [], dropped: [], unavailable: [] }
+  const userTools = async (): Promise<UserTools> => ({
+    tools: [tool('send', false), tool('look', true)],
+    report,
+    missing: [],
+  })
+  return { state, latchkey: { userTools } }
+}
+
+const scripted = () =>
+  fakeModel()
+    .respondWithTools(CALLS)
+    .respond((messages) => new AIMessage(messages.map(({ text }) => text).join('\n')))
+
+/** What the run has stopped for. */
+function interruptsOf(result: object): AuthorizationInterrupt[] {
+  const interrupts: { value: AuthorizationInterrupt }[] = Reflect.get(result, '__interrupt__') ?? []
+  return interrupts.map(({ value }) => value)
+}
+
+const passing = createMiddleware({ name: 'passing', wrapToolCall: (request, handler) => handler(request) })
+
+describe.each([
+  ['createAgent', []],
+  ['createAgent with wrapToolCall middleware', [passing]],
+])('createUserTools with interrupt, in %s', (_, middleware) => {
+  it('stops with the link, and carries each of two parallel calls out once when it is resumed', async () => {
+    const { state, latchkey } = mailbox()
+    const tools = await createUserTools(latchkey)('ann', { interrupt })
+    const model = scripted()
+    const agent = createAgent({ model, tools, middleware, checkpointer: new MemorySaver() })
+
+    expect(interruptsOf(await agent.invoke(GO, THREAD))).toEqual([
+      {
+        type: 'authorization_required',
+        userIdentifier: 'ann',
+        tool: 'send',
+        connections: [{ connectionName: 'mail', authenticationLink: 'https://consent.test/1', expiresAt: undefined }],
+      },
+    ])
+    expect(state.done).toEqual(['look {}'])
+    state.consented = true
+    const { messages } = await agent.invoke(new Command({ resume: 'connected' }), THREAD)
+    expect(state.done).toEqual(['look {}', 'send {"to":"x"}'])
+    expect(messages.at(-1)?.text).toContain('send is done')
+    expect(model.callCount).toBe(2)
+  })
+
+  it('stops once more, with a fresh link, when it is resumed before the consent', async () => {
+    const { state, latchkey } = mailbox()
+    const tools = await createUserTools(latchkey)('ann', { interrupt })
+    const agent = createAgent({ model: scripted(), tools, middleware, checkpointer: new MemorySaver() })
+    await agent.invoke(GO, THREAD)
+    for (const link of ['https://consent.test/2', 'https://consent.test/3']) {
+      const again = await agent.invoke(new Command({ resume: 'connected' }), THREAD)
+      expect(interruptsOf(again)[0]?.connections[0]?.authenticationLink).toBe(link)
+    }
+    state.consented = true
+    await agent.invoke(new Command({ resume: 'connected' }), THREAD)
+    expect(state.done).toEqual(['look {}', 'send {"to":"x"}'])
+  })
+
+  it('goes on without the call, and tells the model, when the user declined', async () => {
+    const { state, latchkey } = mailbox()
+    const tools = await createUserTools(latchkey)('ann', { interrupt })
+    const agent = createAgent({ model: scripted(), tools, middleware, checkpointer: new MemorySaver() })
+    await agent.invoke(GO, THREAD)
+    const { messages } = await agent.invoke(new Command({ resume: 'declined' }), THREAD)
+    expect(messages.at(-1)?.text).toContain('The user declined')
+    expect(state.done).toEqual(['look {}'])
+  })
+
+  it('tells the model and the app, and does not stop, where there is no checkpointer', async () => {
+    const { state, latchkey } = mailbox()
+    const asked: string[] = []
+    const onAuthorizationRequired = ([connection]: readonly ConnectionState[]) =>
+      void asked.push(connection?.connectionName ?? '')
+    const tools = await createUserTools(latchkey)('ann', { interrupt, onAuthorizationRequired })
+    const { messages } = await createAgent({ model: scripted(), tools, middleware }).invoke(GO)
+    expect(messages.at(-1)?.text).toContain('mail has to be authorized')
+    expect(messages.at(-1)?.text).not.toContain('consent.test')
+    expect(asked).toEqual(['mail'])
+    expect(state.done).toEqual(['look {}'])
+  })
+})
+
+describe('userToolsMiddleware', () => {
+  const contextSchema = z.object({ userId: z.string() })
+
+  it('gives one agent the tools of whichever user runs it, as they are at each step', async () => {
+    const asked: string[] = []
+    const { state, latchkey } = mailbox()
+    state.consented = true
+    const userTools = async (user: string): Promise<UserTools> => {
+      asked.push(user)
+      const all = await latchkey.userTools()
+      // The second tool is there from the second step on.
+      return asked.length < 3 ? { ...all, tools: all.tools.slice(0, 1) } : all
+    }
+    const offered: string[][] = []
+    const watching = createMiddleware({
+      name: 'watching',
+      wrapModelCall: (request, handler) => {
+        offered.push(request.tools.map((tool) => String(tool.name)))
+        return handler(request)
+      },
+    })
+    const middleware = [createMiddleware(userToolsMiddleware({ userTools })), watching]
+    const model = fakeModel()
+      .respondWithTools([{ name: 'send', args: { to: 'x' } }])
+      .respondWithTools([{ name: 'look', args: {} }])
+      .respond(new AIMessage('done'))
+    const agent = createAgent({ model, tools: [], middleware, contextSchema })
+    await agent.invoke(GO, { context: { userId: 'bob' } })
+    expect(offered[0]).toEqual(['send'])
+    expect(offered[1]).toEqual(['send', 'look'])
+    expect(state.done).toEqual(['send {"to":"x"}', 'look {}'])
+    expect(new Set(asked)).toEqual(new Set(['bob']))
+  })
+
+  it('says whose run it is that it cannot tell', async () => {
+    const { latchkey } = mailbox()
+    const agent = createAgent({
+      model: scripted(),
+      tools: [],
+      middleware: [createMiddleware(userToolsMiddleware(latchkey))],
+    })
+    await expect(agent.invoke(GO)).rejects.toThrow('the run does not say whose it is')
+  })
+
+  it('stops and goes on in the middle of a run as the tools alone do', async () => {
+    const { state, latchkey } = mailbox()
+    const middleware = [createMiddleware(userToolsMiddleware(latchkey, { interrupt }))]
+    const model = scripted()
+    const agent = createAgent({ model, tools: [], middleware, contextSchema, checkpointer: new MemorySaver() })
+    const ofAnn = { ...THREAD, context: { userId: 'ann' } }
+    expect(interruptsOf(await agent.invoke(GO, ofAnn)).map(({ tool }) => tool)).toEqual(['send'])
+    state.consented = true
+    await agent.invoke(new Command({ resume: 'connected' }), ofAnn)
+    expect(state.done).toEqual(['look {}', 'send {"to":"x"}'])
+    expect(model.callCount).toBe(2)
+  })
+
+  it('stops before the model is asked when the tools cannot be had yet', async () => {
+    const { state, latchkey } = mailbox()
+    state.consented = true
+    let isConnected = false
+    const connections = [new ConnectionState({ connectionId: 'c1', connectionName: 'mail', status: 'PENDING_AUTH' })]
+    const userTools = async () => {
+      if (!isConnected) throw new LatchkeyError('authorization_required', 'mail has to be authorized', { connections })
+      return await latchkey.userTools()
+    }
+    const model = scripted()
+    const middleware = [createMiddleware(userToolsMiddleware({ userTools }, { interrupt }))]
+    const agent = createAgent({ model, tools: [], middleware, contextSchema, checkpointer: new MemorySaver() })
+    const ofAnn = { ...THREAD, context: { userId: 'ann' } }
+    const stopped = interruptsOf(await agent.invoke(GO, ofAnn))
+    expect(stopped.map(({ userIdentifier, tool }) => [userIdentifier, tool])).toEqual([['ann', undefined]])
+    expect(model.callCount).toBe(0)
+    isConnected = true
+    const { messages } = await agent.invoke(new Command({ resume: 'connected' }), ofAnn)
+    expect(messages.some((message) => ToolMessage.isInstance(message) && message.text === 'send is done')).toBe(true)
+  })
+})
