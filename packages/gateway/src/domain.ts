@@ -124,9 +124,14 @@ export interface McpConfig {
   readonly description: string | undefined
   /** In the order that the config gives. */
   readonly mappings: readonly ConnectionToolMapping[]
+  /** Default: plain where there is one connection, prefixed where there are several. */
+  readonly toolNames?: ToolNames | undefined
   readonly createdAt: Date
   readonly updatedAt: Date
 }
+
+/** How the endpoint names tools: as the upstream does, or with the connection's name before it. */
+export type ToolNames = 'plain' | 'prefixed'
 
 /** One user's realisation of one config. */
 export interface McpInstance {

@@ -21,9 +21,13 @@ export const connectionToolMappingSchema = z.object({
   tools: z.array(z.string()).optional(),
 })
 
+/** Ours: how the endpoint names tools. Default: plain for one connection, prefixed (`connection__tool`) for several. */
+const toolNamesSchema = z.enum(['plain', 'prefixed'])
+
 export const configRequestSchema = z.object({
   name: z.string().min(1).max(100),
   description: z.string().optional(),
+  tool_names: toolNamesSchema.optional(),
   connection_tool_mappings: z.array(connectionToolMappingSchema).min(1),
 })
 
@@ -32,6 +36,8 @@ export const configUpdateSchema = z.object({
   /** Cannot be changed: if it is given, it is the one that the config has. */
   name: z.string().optional(),
   description: z.string().optional(),
+  /** Without it they stay as they are. */
+  tool_names: toolNamesSchema.optional(),
   connection_tool_mappings: z.array(connectionToolMappingSchema).min(1),
 })
 
@@ -40,6 +46,7 @@ export const configSchema = z.object({
   name: z.string(),
   description: z.string().optional(),
   mcp_server_url: z.string().optional(),
+  tool_names: z.string().optional(),
   connection_tool_mappings: z.array(connectionToolMappingSchema).default([]),
 })
 

@@ -26,7 +26,7 @@ export interface GatewayOptions {
   /** The services that users can connect, by name: `^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,31}$`. */
   readonly connections: Readonly<Record<string, ConnectionOptions>>
   /** MCP configs by name: connection name → the tools that it allows, or `"*"` for all of them. */
-  readonly configs?: Readonly<Record<string, Readonly<Record<string, '*' | readonly OptionText[]>>>> | undefined
+  readonly configs?: Readonly<Record<string, ConfigOptions>> | undefined
   /** Where status changes are sent to, besides what is set over the API. */
   readonly webhooks?: readonly WebhookOptions[] | undefined
   /** `kid:base64url-of-32-bytes,…`, the current one first. Default: `LATCHKEY_ENCRYPTION_KEYS`. */
@@ -61,6 +61,15 @@ export interface GatewayOptions {
   readonly clock?: Clock | undefined
   /** Where log lines go. Default: nowhere. */
   readonly log?: LogSink | undefined
+}
+
+export interface ConfigOptions {
+  /**
+   * How the endpoint names tools: `"plain"`, as the upstream does, or `"prefixed"`, as `connection__tool`. With several
+   * connections `"plain"` needs every tool to be named. Default: plain for one connection, prefixed for several.
+   */
+  readonly toolNames?: 'plain' | 'prefixed' | undefined
+  readonly [connectionName: string]: '*' | readonly OptionText[] | 'plain' | 'prefixed' | undefined
 }
 
 export interface TrustedProxiesOptions {

@@ -9,6 +9,7 @@ import { createApiKeySchema } from './apiKeySchema.ts'
 import { isLoopback } from './isLoopback.ts'
 import { createOAuth2Schema } from './oauth2Schema.ts'
 import { presetNamed, presetNames } from './presets.ts'
+import { toolNameConflict } from '../toolNameConflict.ts'
 import { suggest } from './suggest.ts'
 
 /** What to say about a value of the wrong type. */
@@ -74,7 +75,7 @@ const auth = z.discriminatedUnion(
 /** `__` divides the connection from the tool in a tool's name, so no connection has it in its own. */
 const CONNECTION_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,31}$/
 
-const connectionName = z
+export const connectionName = z
   .string()
   .regex(
     CONNECTION_NAME,
@@ -82,7 +83,7 @@ const connectionName = z
   )
   .refine((value) => value !== 'env', 'is reserved')
 
-const connection = strict({
+export const connectionSchema = strict({
   // What it knows is filled in before this is checked.
   preset: z
     .string(must('a text'))
@@ -121,8 +122,23 @@ const tools = z
   })
 
 const config = z
-  .record(z.string(), z.union([z.literal('*'), tools], must('"*" or a list of tool names')), must('an object'))
-  .refine((value) => Object.keys(value).length > 0, 'names no connection')
+  .object(
+    // No connection has this name: theirs are in lower case.
+    { toolNames: z.enum(['plain', 'prefixed'], must('"plain" or "prefixed"')).optional() },
+    must('an object'),
+  )
+  .catchall(z.union([z.literal('*'), tools], must('"*" or a list of tool names')))
+  .transform(({ toolNames, ...mappings }) => ({
+    toolNames,
+    mappings: Object.entries(mappings).map(([connectionName, allowed]) => ({
+      connectionName,
+      tools: allowed === '*' ? undefined : allowed,
+    })),
+  }))
+  .superRefine(({ toolNames, mappings }, context) => {
+    const message = mappings.length === 0 ? 'names no connection' : toolNameConflict(toolNames, mappings)
+    if (message !== undefined) context.addIssue({ code: 'custom', message })
+  })
 
 const client = strict({
   clientId: text.max(255, 'is longer than 255 characters').regex(/^[\x21-\x7e]+$/, 'has characters other than ASCII'),
@@ -306,7 +322,7 @@ export const optionsSchema = strict({
   database: database.default('sqlite:./latchkey.db'),
   clients,
   userVerification: userVerification.optional(),
-  connections: z.record(connectionName, connection, must('an object')),
+  connections: z.record(connectionName, connectionSchema, must('an object')),
   configs: z.record(configName, config, must('an object')).default({}),
   webhooks: webhooks.default([]),
   encryptionKeys: secret.optional(),

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import type * as z from 'zod'
-import type { ApiClient, Connection } from '../domain.ts'
+import type { ApiClient, Connection, ToolNames } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { LogSink } from '../http/requestLog.ts'
+import { neverFailing, type LogSink } from '../http/requestLog.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../services.ts'
 import type { DatabaseLocation } from '../store/openStore.ts'
@@ -10,7 +10,7 @@ import type { KeyManagement } from '../vault/keyManagement.ts'
 import { isLoopback } from './isLoopback.ts'
 import { DEFAULT_RATE_LIMITS, NO_RATE_LIMITS, type RateLimit, type RateLimitSettings } from '../limits/rateLimits.ts'
 import type { TrustedProxies } from '../http/clientAddress.ts'
-import { optionsSchema, type TelemetrySettings } from './optionsSchema.ts'
+import { connectionName, connectionSchema, optionsSchema, type TelemetrySettings } from './optionsSchema.ts'
 import { isPlainObject, resolveEnvironment, type Environment, type Problem } from './resolveEnvironment.ts'
 import { withPreset } from './presets.ts'
 import { suggest } from './suggest.ts'
@@ -50,6 +50,7 @@ export type ConnectionDefinition = Omit<Connection, 'id'>
 export interface ConfigDefinition {
   readonly name: string
   readonly mappings: readonly { readonly connectionName: string; readonly tools: readonly string[] | undefined }[]
+  readonly toolNames?: ToolNames | undefined
 }
 
 export interface ParseOptionsContext {
@@ -136,7 +137,7 @@ function unknownConnections(options: unknown): Problem[] {
   const known = Object.keys(options.connections)
   return Object.entries(options.configs).flatMap(([name, config]) =>
     Object.keys(isPlainObject(config) ? config : {})
-      .filter((connection) => !known.includes(connection))
+      .filter((connection) => connection !== 'toolNames' && !known.includes(connection))
       .map((connection) => ({ path: ['configs', name, connection], message: unknownConnection(connection, known) })),
   )
 }
@@ -181,21 +182,8 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
       displayName,
     })),
     userVerification: userVerification(options),
-    connections: Object.entries(options.connections).map(([name, connection]) => ({
-      name,
-      displayName: connection.displayName ?? name,
-      provider: connection.provider ?? name,
-      mcpServerUrl: connection.mcpServerUrl,
-      ...(connection.pinTools !== undefined && { pinTools: connection.pinTools }),
-      auth: connection.auth,
-    })),
-    configs: Object.entries(options.configs).map(([name, config]) => ({
-      name,
-      mappings: Object.entries(config).map(([connectionName, tools]) => ({
-        connectionName,
-        tools: tools === '*' ? undefined : tools,
-      })),
-    })),
+    connections: Object.entries(options.connections).map(([name, connection]) => toDefinition(name, connection)),
+    configs: Object.entries(options.configs).map(([name, config]) => ({ name, ...config })),
     webhooks: options.webhooks,
     encryptionKeys: options.encryptionKeys,
     signingKeys: options.signingKeys,
@@ -206,8 +194,37 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
     telemetry: options.telemetry,
     remoteAddress: options.remoteAddress,
     clock: options.clock,
-    log: options.log,
+    log: neverFailing(options.log),
   }
+}
+
+function toDefinition(name: string, connection: z.infer<typeof connectionSchema>): ConnectionDefinition {
+  const { displayName = name, provider = name, mcpServerUrl, pinTools, auth } = connection
+  return { name, displayName, provider, mcpServerUrl, ...(pinTools !== undefined && { pinTools }), auth }
+}
+
+/**
+ * Checks a connection that is not from the configuration: what is not a text is not looked up anywhere.
+ *
+ * @throws GatewayError `invalid_request`, which lists everything that is wrong. `spell` writes a key as the caller knows it.
+ */
+export function parseConnection(
+  name: string,
+  given: unknown,
+  spell: (key: string) => string = (key) => key,
+): ConnectionDefinition {
+  const parsedName = connectionName.safeParse(name)
+  const { data, error } = connectionSchema.safeParse(withPreset(given))
+  const problems = [
+    ...problemsOf(parsedName.error).map(({ message }) => ({ path: ['name'], message })),
+    ...problemsOf(error),
+  ]
+  if (data !== undefined && problems.length === 0) return toDefinition(name, data)
+  const lines = problems.map(({ path, message }) => {
+    const spelled = path.map((key) => (typeof key === 'string' ? spell(key) : key))
+    return `${formatPath(spelled) || 'the body'}: ${message}`
+  })
+  throw new GatewayError('invalid_request', lines.join('; '))
 }
 
 function databaseLocation(database: string, directory: string): DatabaseLocation {

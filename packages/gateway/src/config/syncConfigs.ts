@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ConnectionToolMapping } from '../domain.ts'
+import type { ConnectionToolMapping, McpConfig } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Clock, Registry } from '../services.ts'
 import { newId } from '../store/newId.ts'
@@ -15,24 +15,23 @@ export interface SyncConfigsOptions {
 
 /** Makes the configs of the configuration, and updates those that it has changed. Others are left as they are. */
 export async function syncConfigs({ configs, registry, store, clock }: SyncConfigsOptions): Promise<void> {
-  for (const { name, mappings } of configs) {
+  for (const { name, mappings, toolNames } of configs) {
     const wanted = mappings.map(({ connectionName, tools }) => toMapping(registry, name, connectionName, tools))
-    await store.transaction((inner) => syncConfig(inner, name, wanted, new Date(clock())))
+    await store.transaction((inner) => syncConfig(inner, { name, mappings: wanted, toolNames }, new Date(clock())))
   }
 }
 
 async function syncConfig(
   store: Store,
-  name: string,
-  mappings: readonly ConnectionToolMapping[],
+  { name, mappings, toolNames }: Pick<McpConfig, 'name' | 'mappings' | 'toolNames'>,
   at: Date,
 ): Promise<void> {
   const existing = await store.configs.getByName(name)
   if (existing === undefined) {
     const id = newId('cfg')
-    await store.configs.insert({ id, name, description: undefined, mappings, createdAt: at, updatedAt: at })
-  } else if (!isDeepStrictEqual(existing.mappings, mappings)) {
-    await store.configs.update(existing.id, { description: existing.description, mappings, updatedAt: at })
+    await store.configs.insert({ id, name, description: undefined, mappings, toolNames, createdAt: at, updatedAt: at })
+  } else if (!isDeepStrictEqual(existing.mappings, mappings) || existing.toolNames !== toolNames) {
+    await store.configs.update(existing.id, { description: existing.description, mappings, toolNames, updatedAt: at })
     // Other processes on this database are serving it.
     await store.changes.append({ kind: 'config', subject: existing.id, occurredAt: at })
   }

@@ -6,9 +6,10 @@ import {
   type WireConnectionToolMapping,
 } from '@latchkey/core/wire'
 import { Hono } from 'hono'
-import type { ConnectionToolMapping } from '../domain.ts'
+import type { ConnectionToolMapping, ToolNames } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Accounts, Registry, Revocations } from '../services.ts'
+import { toolNameConflict } from '../toolNameConflict.ts'
 import type { AuthStates } from './authStates.ts'
 import { clientOf } from './clientOf.ts'
 import { configQuerySchema } from './configPaths.ts'
@@ -38,8 +39,9 @@ export function configRoutes(options: ConfigRoutesOptions): Hono {
   app.post('/', async (context) => {
     const body = await readBody(context, configRequestSchema)
     refuseControlCharacters(body.name)
-    const mappings = toMappings(body.connection_tool_mappings, registry)
-    const config = await configs.create({ name: body.name, description: body.description, mappings })
+    const { name, description, tool_names: toolNames } = body
+    const mappings = toMappings(body.connection_tool_mappings, registry, toolNames)
+    const config = await configs.create({ name, description, mappings, toolNames })
     return context.json({ config: toWire.config(config) }, 201)
   })
 
@@ -57,10 +59,15 @@ export function configRoutes(options: ConfigRoutesOptions): Hono {
   })
 
   app.put('/:id', async (context) => {
-    const { name, description, connection_tool_mappings: wire } = await readBody(context, configUpdateSchema)
-    const { id, name: given } = await configs.require(context.req.param('id'))
+    const { name, description, connection_tool_mappings: wire, ...rest } = await readBody(context, configUpdateSchema)
+    const { id, name: given, toolNames: before } = await configs.require(context.req.param('id'))
+    const toolNames = rest.tool_names ?? before
     if (name !== undefined && name !== given) throw fixedName(given)
-    const config = await configs.replace(id, { description, mappings: toMappings(wire, registry) })
+    const config = await configs.replace(id, {
+      description,
+      mappings: toMappings(wire, registry, toolNames),
+      toolNames,
+    })
     return context.json({ config: toWire.config(config) })
   })
 
@@ -104,7 +111,17 @@ function refuseControlCharacters(name: string): void {
   throw new GatewayError('invalid_request', 'name: contains control characters')
 }
 
-function toMappings(wire: readonly WireConnectionToolMapping[], registry: Registry): ConnectionToolMapping[] {
+function toMappings(
+  wire: readonly WireConnectionToolMapping[],
+  registry: Registry,
+  toolNames: ToolNames | undefined,
+): ConnectionToolMapping[] {
+  const named = wire.map(({ connection_name: connectionName, tools = [] }) => ({
+    connectionName,
+    tools: tools.length > 0 ? tools : undefined,
+  }))
+  const conflict = toolNameConflict(toolNames, named)
+  if (conflict !== undefined) throw new GatewayError('invalid_request', `tool_names: ${conflict}`)
   const mappings = wire.map((mapping) => toMapping(mapping, registry))
   if (new Set(mappings.map(({ connectionId }) => connectionId)).size === mappings.length) return mappings
   throw new GatewayError('invalid_request', 'connection_tool_mappings: names the same connection twice')

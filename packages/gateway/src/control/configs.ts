@@ -1,4 +1,4 @@
-import type { ConnectionToolMapping, McpConfig } from '../domain.ts'
+import type { ConnectionToolMapping, McpConfig, ToolNames } from '../domain.ts'
 import type { Commit } from '../accounts/commit.ts'
 import { GatewayError } from '../errors.ts'
 import type { Clock, Configs } from '../services.ts'
@@ -16,6 +16,8 @@ export interface NewConfig {
   readonly name: string
   readonly description: string | undefined
   readonly mappings: readonly ConnectionToolMapping[]
+  /** When a config is replaced, default: as it was. */
+  readonly toolNames?: ToolNames | undefined
 }
 
 /** The configs, with what only the control plane does to them. */
@@ -46,17 +48,19 @@ export function createConfigs({ store, commit, publicUrl, clock }: ConfigsOption
     count: (filter) => configs.count(filter),
     require: (id) => requireConfig(configs, id),
 
-    async create({ name, description, mappings }) {
+    async create({ name, description, mappings, toolNames }) {
       const now = new Date(clock())
-      const config: McpConfig = { id: newId('cfg'), name, description, mappings, createdAt: now, updatedAt: now }
+      const times = { createdAt: now, updatedAt: now }
+      const config: McpConfig = { id: newId('cfg'), name, description, mappings, toolNames, ...times }
       if (await configs.insert(config)) return config
       throw new GatewayError('conflict', `There is already an MCP config named "${name}".`)
     },
 
-    replace: (id, { description, mappings }) =>
+    replace: (id, { description, mappings, toolNames: given }) =>
       commit(async (inner, { note }) => {
         const updatedAt = new Date(clock())
-        await inner.configs.update(id, { description, mappings, updatedAt })
+        const toolNames = given ?? (await inner.configs.get(id))?.toolNames
+        await inner.configs.update(id, { description, mappings, toolNames, updatedAt })
         await note('config', id, updatedAt)
         return await requireConfig(inner.configs, id)
       }),

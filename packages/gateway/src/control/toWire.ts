@@ -75,12 +75,13 @@ export function createToWire({ registry, configs }: ToWireOptions) {
     },
   }
 
-  function config({ id, name, description, mappings }: McpConfig): WireConfig {
+  function config({ id, name, description, mappings, toolNames }: McpConfig): WireConfig {
     return {
       id,
       name,
       ...(description !== undefined && { description }),
       mcp_server_url: configs.mcpServerUrl({ id }),
+      ...(toolNames !== undefined && { tool_names: toolNames }),
       connection_tool_mappings: mappings.flatMap(({ connectionId, tools }) => {
         const connection = registry.connection(connectionId)
         return connection === undefined ? [] : mapping(connection, tools)

@@ -4,7 +4,14 @@ import type { Upstreams } from '../upstream/upstreams.ts'
 import type { Principal } from './authenticate.ts'
 import type { Quarantine } from './quarantine.ts'
 import { exposedUri } from './resourceUris.ts'
-import { exposedToolName, isChangedToolName, mayBelongTo, unchangedUpstreamName, type ToolNaming } from './toolNames.ts'
+import {
+  exposedToolName,
+  isChangedToolName,
+  mayBelongTo,
+  namingOf,
+  unchangedUpstreamName,
+  type ToolNaming,
+} from './toolNames.ts'
 
 /** One connection of the config, as far as this principal may use it. */
 export interface AllowedConnection extends AccountOfConnection {
@@ -26,7 +33,7 @@ export async function allowedConnections(
   accounts: Accounts,
   { config, userIdentifier, accountIds, asOf }: Principal,
 ): Promise<readonly AllowedConnection[]> {
-  const naming = { prefixed: config.mappings.length > 1 }
+  const naming = namingOf(config)
   const found = await accounts.ensureForConfig(config, userIdentifier, asOf)
   const byConnection = new Map(found.map((each) => [each.connection.id, each]))
   return config.mappings.flatMap(({ connectionId, tools }) => {

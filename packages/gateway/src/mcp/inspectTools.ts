@@ -3,14 +3,14 @@ import type { ConnectionToolMapping } from '../domain.ts'
 import type { AccountOfConnection, InspectedConnection, InspectedTool, ToolInspector } from '../services.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { reasonOf } from './listItems.ts'
-import { exposedToolName, renamedFor, type ToolNaming } from './toolNames.ts'
+import { exposedToolName, namingOf, renamedFor, type ToolNaming } from './toolNames.ts'
 
 /** What the endpoint makes of the tools that the upstreams have, and why; for whoever looks for a fault. */
-export function createToolInspector(upstreams: Pick<Upstreams, 'list' | 'forget'>): ToolInspector {
+export function createToolInspector(upstreams: Pick<Upstreams, 'list' | 'refused' | 'forget'>): ToolInspector {
   return {
-    async inspect({ mappings }, accounts) {
-      const naming = { prefixed: mappings.length > 1 }
-      const found = mappings.map(async (mapping) => {
+    async inspect(config, accounts) {
+      const naming = namingOf(config)
+      const found = config.mappings.map(async (mapping) => {
         const entry = accounts.find(({ connection }) => connection.id === mapping.connectionId)
         return entry === undefined ? [] : [await inspectOne(naming, mapping, entry)]
       })
@@ -29,7 +29,13 @@ export function createToolInspector(upstreams: Pick<Upstreams, 'list' | 'forget'
       // What was listed before would hide that the upstream has gone since.
       upstreams.forget(account.id)
       const names = (await upstreams.list(entry, 'tools')).map(({ name }) => name)
-      const tools = (allowed ?? names).map((name) => inspectTool(naming, connection.name, name, names))
+      const refused = new Map(upstreams.refused(entry, 'tools').map(({ name, problem }) => [name, problem]))
+      const tools = (allowed ?? [...names, ...refused.keys()]).map((name) => {
+        const refusedFor = refused.get(name)
+        return refusedFor === undefined
+          ? inspectTool(naming, connection.name, name, names)
+          : { upstreamName: name, name: undefined, renamedFor: undefined, suggestion: undefined, refusedFor }
+      })
       return { ...entry, unavailable: undefined, tools }
     } catch (error) {
       const reason = reasonOf(error)

@@ -1,16 +1,23 @@
 import { createHash } from 'node:crypto'
+import type { McpConfig } from '../domain.ts'
 
 /**
  * How the endpoint names tools. A name depends on the config alone, never on which accounts are ACTIVE or who answered
- * first: as the upstream gives it where the config has one connection, `connection__tool` where it has several.
+ * first: as the upstream gives it where the config has one connection, `connection__tool` where it has several, or as
+ * the config says.
  *
  * A name that not every model provider would accept is made safe and ends in `_` and 8 hex digits of a SHA-256 of what
  * it stands for. Names that happen to end so already are treated in the same way, so a changed name never meets an
  * unchanged one.
  */
 export interface ToolNaming {
-  /** Whether the config has several connections. */
+  /** Whether the connection's name comes first. */
   readonly prefixed: boolean
+}
+
+/** As the config says; else plain where it has one connection and prefixed where it has several. */
+export function namingOf({ mappings, toolNames }: Pick<McpConfig, 'mappings' | 'toolNames'>): ToolNaming {
+  return { prefixed: toolNames === undefined ? mappings.length > 1 : toolNames === 'prefixed' }
 }
 
 const SAFE = /^[A-Za-z0-9_-]{1,64}$/

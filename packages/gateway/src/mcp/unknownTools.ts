@@ -1,15 +1,15 @@
 import type { ConnectionToolMapping, McpConfig } from '../domain.ts'
 import type { Registry } from '../services.ts'
-import { exposedToolName, isChangedToolName, unchangedUpstreamName, type ToolNaming } from './toolNames.ts'
+import { exposedToolName, isChangedToolName, namingOf, unchangedUpstreamName, type ToolNaming } from './toolNames.ts'
 
 /**
  * Which of these names no tool of the config can have, on its endpoint, whatever its upstreams have: without asking
  * them. Where the config allows all tools of a connection, every name that such a tool could have is taken.
  */
 export function createUnknownTools(registry: Pick<Registry, 'connection'>) {
-  return ({ mappings }: Pick<McpConfig, 'mappings'>, names: readonly string[]): readonly string[] => {
-    const naming = { prefixed: mappings.length > 1 }
-    return names.filter((name) => !mappings.some((mapping) => mayName(naming, mapping, name)))
+  return (config: Pick<McpConfig, 'mappings' | 'toolNames'>, names: readonly string[]): readonly string[] => {
+    const naming = namingOf(config)
+    return names.filter((name) => !config.mappings.some((mapping) => mayName(naming, mapping, name)))
   }
 
   function mayName(naming: ToolNaming, { connectionId, tools }: ConnectionToolMapping, name: string): boolean {

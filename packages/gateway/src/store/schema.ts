@@ -3,6 +3,7 @@ import type {
   AccountStatus,
   AuditOutcome,
   ChangeKind,
+  ToolNames,
   ToolPinState,
   WebhookDeliveryStatus,
   WebhookDisabledReason,
@@ -38,6 +39,9 @@ export interface ConnectionsTable {
   id: string
   name: string
   created_at: number
+  /** Null unless it was made over the API. */
+  sealed_definition: Generated<Uint8Array | null>
+  generation: Generated<number>
 }
 
 export interface ConfigsTable {
@@ -46,6 +50,7 @@ export interface ConfigsTable {
   description: string | null
   /** JSON: `[{ "connectionId": …, "tools": […] }]`, in order; without `tools`, all of them. */
   mappings: string
+  tool_names: ToolNames | null
   created_at: number
   updated_at: number
 }

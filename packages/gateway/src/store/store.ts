@@ -17,6 +17,7 @@ import type {
   ConnectionToolMapping,
   McpConfig,
   McpInstance,
+  ToolNames,
   ToolPin,
   ToolPinState,
   WebhookAttempt,
@@ -84,6 +85,20 @@ export interface Store {
 export interface ConnectionStore {
   /** The id that belongs to a connection's name: this one, or the one that the name already has. */
   ensure(connection: { id: string; name: string; createdAt: Date }): Promise<string>
+  get(id: string): Promise<StoredConnection | undefined>
+  /** Those that were made over the API, by name. */
+  listDefined(): Promise<readonly (StoredConnection & { readonly sealedDefinition: Uint8Array })[]>
+  /** Undefined: it is gone, and its name keeps its id. False unless the generation is this one; it is raised. */
+  define(key: { id: string; generation: number }, sealedDefinition: Uint8Array | undefined): Promise<boolean>
+}
+
+export interface StoredConnection {
+  readonly id: string
+  readonly name: string
+  /** Raised at every write of the definition. Compare-and-set key. */
+  readonly generation: number
+  /** Undefined unless it was made over the API. */
+  readonly sealedDefinition: Uint8Array | undefined
 }
 
 export interface ConfigStore {
@@ -103,6 +118,7 @@ export interface ConfigStore {
 export interface ConfigChange {
   readonly description: string | undefined
   readonly mappings: readonly ConnectionToolMapping[]
+  readonly toolNames?: ToolNames | undefined
   readonly updatedAt: Date
 }
 

@@ -107,3 +107,35 @@ describe('POST /api/v1/connections/{connection_name}/tools:quarantine', () => {
     expect((await rooms.toolPins.admit(docs, [read])).has(read.digest)).toBe(false)
   })
 })
+
+describe('tool_names of a config', () => {
+  const configs = async (method: string, path: string, body: object) => {
+    const response = await rooms.app.request(`/api/v1/mcp/configs${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${accessToken}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    return { status: response.status, json: await response.json() }
+  }
+  const docs = { connection_name: 'docs', tools: ['read'] }
+  const mail = { connection_name: 'mail', tools: ['read'] }
+
+  it('is kept, told, and stays as it was when the config is replaced without it', async () => {
+    const made = await configs('POST', '', { name: 'p', tool_names: 'prefixed', connection_tool_mappings: [docs] })
+    expect(made).toMatchObject({ status: 201, json: { config: { tool_names: 'prefixed' } } })
+    const path = `/${made.json.config.id}`
+    expect((await configs('PUT', path, { connection_tool_mappings: [docs, mail] })).json).toMatchObject({
+      config: { tool_names: 'prefixed' },
+    })
+    const conflict = await configs('PUT', path, { tool_names: 'plain', connection_tool_mappings: [docs, mail] })
+    expect(conflict).toMatchObject({
+      status: 400,
+      json: { message: expect.stringContaining('"read" would be a tool of both') },
+    })
+  })
+
+  it('is not there where nobody has set it', async () => {
+    const made = await configs('POST', '', { name: 'q', connection_tool_mappings: [docs] })
+    expect(made.json.config).not.toHaveProperty('tool_names')
+  })
+})

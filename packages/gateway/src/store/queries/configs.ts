@@ -23,12 +23,13 @@ export function createConfigStore(db: Kysely<Schema>): ConfigStore {
         .executeTakeFirst()
       return result.numInsertedOrUpdatedRows === 1n
     },
-    async update(id, { description, mappings, updatedAt }) {
+    async update(id, { description, mappings, toolNames, updatedAt }) {
       const result = await db
         .updateTable('configs')
         .set({
           description: description ?? null,
           mappings: JSON.stringify(mappings),
+          tool_names: toolNames ?? null,
           updated_at: updatedAt.getTime(),
         })
         .where('id', '=', id)
@@ -82,12 +83,13 @@ function matches(
   return eb.and(conditions)
 }
 
-function toRow({ id, name, description, mappings, createdAt, updatedAt }: McpConfig): ConfigsTable {
+function toRow({ id, name, description, mappings, toolNames, createdAt, updatedAt }: McpConfig): ConfigsTable {
   return {
     id,
     name,
     description: description ?? null,
     mappings: JSON.stringify(mappings),
+    tool_names: toolNames ?? null,
     created_at: createdAt.getTime(),
     updated_at: updatedAt.getTime(),
   }
@@ -100,6 +102,7 @@ function toConfig(row: Selectable<ConfigsTable>): McpConfig {
     name: row.name,
     description: row.description ?? undefined,
     mappings: mappings.map(({ connectionId, tools }) => ({ connectionId, tools })),
+    ...(row.tool_names !== null && { toolNames: row.tool_names }),
     createdAt: new Date(row.created_at),
     updatedAt: new Date(row.updated_at),
   }

@@ -30,6 +30,7 @@ export interface WorldOptions {
   readonly connections: Readonly<Record<string, string>>
   /** Connection name → allowed tools; all of them where it is missing. */
   readonly allow?: Readonly<Record<string, readonly string[]>>
+  readonly toolNames?: McpConfig['toolNames']
   /** Connections that pin their tools. */
   readonly pin?: readonly string[]
   readonly listTimeoutMs?: number
@@ -69,7 +70,7 @@ export interface World extends AsyncDisposable {
 const KEY_RING = { currentId: 'k1', keys: new Map([['k1', new Uint8Array(randomBytes(32))]]) }
 
 export async function createWorld(options: WorldOptions): Promise<World> {
-  const { connections, allow = {}, pin = [], listTimeoutMs, fetch } = options
+  const { connections, allow = {}, pin = [], toolNames, listTimeoutMs, fetch } = options
   const clock = { now: Date.now() }
   const publicUrl = new URL('http://127.0.0.1:1')
   const keys = createKeys(KEY_RING, { publicUrl, clock: () => clock.now })
@@ -81,6 +82,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     name: 'test',
     description: undefined,
     mappings: [...byName.values()].map(({ id, name }) => ({ connectionId: id, tools: allow[name] })),
+    toolNames,
     createdAt: new Date(0),
     updatedAt: new Date(0),
   }
