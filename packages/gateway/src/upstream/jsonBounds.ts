@@ -1,4 +1,4 @@
-import { skipString } from './jsonSpans.ts'
+import { characterKind, firstOf, skipString } from './jsonSpans.ts'
 
 /** How much structure a JSON text may have. Its length is bounded where it is received. */
 export interface JsonBounds {
@@ -48,7 +48,7 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
-const STRUCTURE = /["[\]{},:]/g
+const STRUCTURE = characterKind(/["[\]{},:]/g)
 
 /** Undefined where it is out of bounds. */
 export function countStructure(text: string, bounds: JsonBounds): JsonStructure | undefined {
@@ -57,10 +57,11 @@ export function countStructure(text: string, bounds: JsonBounds): JsonStructure 
   let objects = 0
   let structures = 0
   let values = 0
-  STRUCTURE.lastIndex = 0
-  while (STRUCTURE.test(text)) {
-    const code = text.charCodeAt(STRUCTURE.lastIndex - 1)
-    if (code === QUOTE) STRUCTURE.lastIndex = skipString(text, STRUCTURE.lastIndex - 1)
+  let index = firstOf(STRUCTURE, text, 0)
+  while (index < text.length) {
+    const code = text.charCodeAt(index)
+    let next = index + 1
+    if (code === QUOTE) next = skipString(text, index)
     else if (code === COMMA) values += 1
     else if (code === COLON) structures += 1
     else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1
@@ -71,6 +72,7 @@ export function countStructure(text: string, bounds: JsonBounds): JsonStructure 
       if (code === OPEN_BRACE) objects += 1
     }
     if (depth > bounds.depth || structures > bounds.structures || values > bounds.values) return undefined
+    index = firstOf(STRUCTURE, text, next)
   }
   return { depth: deepest, objects }
 }
