@@ -14,6 +14,7 @@ import { createDenials } from './audit/denials.ts'
 import { createClosers, type Closers } from './closers.ts'
 import type { GatewayOptions } from './config/gatewayOptions.ts'
 import { parseOptions, type ParsedOptions } from './config/parseOptions.ts'
+import { createConnections } from './config/connections.ts'
 import { createRegistry } from './config/registry.ts'
 import { verifyUrlProblem } from './config/verifyUrls.ts'
 import { createConnect } from './connect/connect.ts'
@@ -146,10 +147,11 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   closers.add(every(TELL_DENIALS_EVERY_MS, async () => await operations.denials.flush()))
   const keys = auditedKeys(createKeys(rings.signing, { publicUrl, clock }), audit)
 
-  const registry = await createRegistry({ ...options, store })
+  const registry = await createRegistry({ ...options, store, vault })
   const events = createEventLog(store, { log })
   const changes = createChanges({ log })
   if (telemetry !== undefined) events.subscribe(({ occurredAt }) => telemetry.eventTold(clock() - occurredAt.getTime()))
+  closers.add(changes.subscribe(registry.onChange))
   const feed = await startFeed({ store, publish: events.publish, announce: changes.announce, log })
   closers.add(async () => await feed.close())
   const commit = createCommit({
@@ -166,6 +168,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   )
   const instances = auditedInstances(createInstances({ store, commit, keys, publicUrl, clock }), audit)
   const configs = createConfigs({ store, commit, publicUrl, clock })
+  const connections = createConnections({ store, vault, registry, commit, clock })
 
   const guardedFetch = createGuardedFetch({ allowLoopback: isLoopback })
   closers.add(async () => await guardedFetch.close())
@@ -230,6 +233,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
     commit,
     clock,
     keys,
+    connections,
     registry,
     configs,
     instances,

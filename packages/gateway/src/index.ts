@@ -5,9 +5,12 @@ export type {
   AwsKeyManagementOptions,
   ConnectionAuthOptions,
   ConnectionOptions,
+  CredentialFieldOptions,
   GatewayOptions,
+  OAuth2Options,
   OptionText,
 } from './config/gatewayOptions.ts'
+export type { PresetName } from './config/presets.ts'
 export { GatewayError } from './errors.ts'
 export type { GatewayErrorCode } from './errors.ts'
 export type { LogRecord, LogSink } from './http/requestLog.ts'

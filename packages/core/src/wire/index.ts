@@ -70,6 +70,13 @@ export {
   verifyUserRequestSchema,
 } from './verificationSchemas.ts'
 export { auditEntrySchema, auditLogSchema } from './auditSchemas.ts'
+export {
+  connectionListSchema,
+  connectionRequestSchema,
+  connectionSchema,
+  connectionUpdateSchema,
+} from './connectionSchemas.ts'
+export type { WireConnection } from './connectionSchemas.ts'
 export { diagnosticsSchema } from './diagnosticsSchemas.ts'
 export type { WireDiagnosedConnection, WireDiagnosedTool, WireDiagnostics } from './diagnosticsSchemas.ts'
 export type { WireAuditEntry } from './auditSchemas.ts'

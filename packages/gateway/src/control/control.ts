@@ -23,6 +23,8 @@ import { authenticate } from './authenticate.ts'
 import { createAuthStates } from './authStates.ts'
 import { configRoutes } from './configRoutes.ts'
 import type { ManagedConfigs } from './configs.ts'
+import type { ManagedConnections } from '../config/connections.ts'
+import { connectionRoutes } from './connectionRoutes.ts'
 import { connectedAccountRoutes } from './connectedAccountRoutes.ts'
 import { deleteAccountRoute } from './deleteAccountRoute.ts'
 import { type DiagnosedGateway, diagnosticsRoutes } from './diagnosticsRoutes.ts'
@@ -62,6 +64,7 @@ export interface ControlOptions extends Pick<VerificationRoutesOptions, 'publicU
   readonly webhooks: Webhooks
   readonly audit: Audit
   readonly toolPins: ManagedToolPins
+  readonly connections: ManagedConnections
   /** How often a client may ask. Default: as often as it likes. */
   readonly limits?: RateLimits | undefined
   /** What the MCP endpoint answers to `server/discover`. */
@@ -106,7 +109,7 @@ export function createControl(options: ControlOptions): Hono {
   app.use('/api/*', authenticate(options), auditRequests({ audit: options.audit, routes: apiPaths }), limited, guard)
   app.use(
     '/api/*',
-    idempotency({ keys: options.store.idempotency, vault: options.vault, clock: options.clock, routes: apiPaths }),
+    idempotency({ ...options, keys: options.store.idempotency, routes: apiPaths }),
   )
   app.route('/api/v1/mcp/configs', configRoutes(shared))
   app.route('/api/v1/mcp/instances', instanceRoutes(shared))
@@ -116,6 +119,7 @@ export function createControl(options: ControlOptions): Hono {
   app.route('/', deleteAccountRoute(shared))
   app.route('/', userRoutes(shared))
   app.route('/api/v1/audit_log', auditRoutes(shared))
+  app.route('/api/v1/connections', connectionRoutes(shared))
   app.route('/api/v1/connections', toolPinRoutes(shared))
   app.route('/api/v1/diagnostics', diagnosticsRoutes(shared))
   app.route('/api/v1/events', eventRoutes({ ...shared, signal, keepAliveMs }))

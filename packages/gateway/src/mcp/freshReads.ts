@@ -31,6 +31,7 @@ export function createFreshReads({ instances, configs, accounts, revocations, ev
   function drop({ kind, subject }: Change): void {
     if (kind === 'config') knownConfigs.delete(subject)
     else if (kind === 'instance') knownInstances.delete(subject)
+    else if (kind === 'connection') knownAccounts.clear()
     if (kind === 'user') dropUser(subject)
     // Nobody notes whose tokens end with an instance or a config.
     else knownEpochs.clear()

@@ -33,6 +33,7 @@ export const sealedColumns: readonly SealedColumn[] = [
     },
   },
   { table: 'idempotency_keys', column: 'sealed_answer', key: ['key_hash'] },
+  { table: 'connections', column: 'sealed_definition', key: ['id'] },
   { table: 'webhook_endpoints', column: 'sealed_secrets', key: ['id'] },
   { table: 'auth_links', column: 'sealed_state', key: ['id'] },
   {

@@ -7,6 +7,7 @@ import { createRevocations } from '../../src/accounts/revocations.ts'
 import { createUpstreamRevocations } from '../../src/accounts/upstreamRevocations.ts'
 import type { GatewayOptions } from '../../src/config/gatewayOptions.ts'
 import { parseOptions } from '../../src/config/parseOptions.ts'
+import { createConnections } from '../../src/config/connections.ts'
 import { createRegistry } from '../../src/config/registry.ts'
 import { verifyUrlProblem } from '../../src/config/verifyUrls.ts'
 import { createConfigs } from '../../src/control/configs.ts'
@@ -57,11 +58,12 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const parsed = parseOptions(options, { environment: {} })
   const { publicUrl, clients, connections, configs: definitions } = parsed
   const store = existing ?? (await openSqliteStore(':memory:'))
-  const registry = await createRegistry({ connections, configs: definitions, store, clock })
   const keys = createKeys(aRing(['k1', 1]), { publicUrl, clock })
   const vault = createVault(aRing(['k1', 2]))
+  const registry = await createRegistry({ connections, configs: definitions, store, clock, vault })
   const events = createEventLog(store)
   const changes = createChanges()
+  changes.subscribe(registry.onChange)
   const commit = createCommit({ store, publish: events.publish, announce: changes.announce })
   const accounts = createAccounts({
     store,
@@ -84,6 +86,7 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const revocations = createRevocations({ store, commit, vault, registry, upstreamRevocations, clock })
   const instances = createInstances({ store, commit, keys, publicUrl, clock })
   const configs = createConfigs({ store, commit, publicUrl, clock })
+  const managedConnections = createConnections({ store, vault, registry, commit, clock })
   const closing = new AbortController()
   const webhooks = createWebhooks({ store, vault, clock, checkUrl: (url) => new URL(url), wake: () => undefined })
   const audit = createAudit({ store: store.audit, clock })
@@ -92,6 +95,7 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const toolPins = createToolPins({ store, commit, changes, clock })
   const control = createControl({
     toolPins,
+    connections: managedConnections,
     diagnosed: { ...parsed, rings, readiness },
     tools: {
       inspect: async (_config, found) =>

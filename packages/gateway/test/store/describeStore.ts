@@ -5,6 +5,7 @@ import { describeAudit } from './describeAudit.ts'
 import { describeLetters } from './describeLetters.ts'
 import { describeLocks } from './describeLocks.ts'
 import { describeIdempotency } from './describeIdempotency.ts'
+import { describeConnections } from './describeConnections.ts'
 import { describeLists } from './describeLists.ts'
 import { describeOwners } from './describeOwners.ts'
 import { describePendingRevocations } from './describePendingRevocations.ts'
@@ -46,6 +47,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
 
     describeWebhooks(() => store)
     describeIdempotency(() => store)
+    describeConnections(() => store)
     describeLists(() => store)
     describeFeed(() => store)
     describeVerifications(() => store)

@@ -1,6 +1,7 @@
 import { accountPaths } from '../accountPaths.ts'
 import { auditPaths } from '../auditPaths.ts'
 import { configPaths } from '../configPaths.ts'
+import { connectionPaths } from '../connectionPaths.ts'
 import { diagnosticsPaths } from '../diagnosticsPaths.ts'
 import { eventPaths } from '../eventPaths.ts'
 import { gatewayPaths } from '../gatewayPaths.ts'
@@ -22,6 +23,7 @@ export const apiPaths: readonly RouteDescription[] = [
   ...eventPaths,
   ...webhookPaths,
   ...auditPaths,
+  ...connectionPaths,
   ...toolPinPaths,
   ...diagnosticsPaths,
 ]

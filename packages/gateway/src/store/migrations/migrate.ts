@@ -10,6 +10,7 @@ import { ringKeys } from './0008_ring_keys.ts'
 import { pendingRevocations } from './0009_pending_revocations.ts'
 import { toolPins } from './0010_tool_pins.ts'
 import { scopeRequests } from './0012_scope_requests.ts'
+import { connections } from './0011_connections.ts'
 import { webhooks } from './0004_webhooks.ts'
 import { idempotency } from './0005_idempotency.ts'
 import { audit } from './0006_audit.ts'
@@ -40,6 +41,7 @@ function migrations(types: ColumnTypes): Record<string, Migration> {
     '0008_ring_keys': ringKeys,
     '0009_pending_revocations': pendingRevocations,
     '0010_tool_pins': toolPins,
+    '0011_connections': connections,
     '0012_scope_requests': scopeRequests,
   }
   return Object.fromEntries(

@@ -1,0 +1,4 @@
+/** What a sealed definition is bound to. */
+export function definitionContext({ id, generation }: { id: string; generation: number }): readonly string[] {
+  return ['connections', id, 'sealed_definition', String(generation)]
+}
