@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import type { Benchmark, Figures } from './benchmark.ts'
+import { conformance } from './conformance.ts'
 import { events } from './events/events.ts'
 import { isolation } from './isolation.ts'
 import { readiness } from './readiness.ts'
@@ -12,7 +13,18 @@ import { refresh } from './replicas/refresh.ts'
 import { revocation } from './replicas/revocation.ts'
 import { tools } from './tools.ts'
 
-const benchmarks: readonly Benchmark[] = [readiness, tools, relay, isolation, scale, refresh, revocation, kill, events]
+const benchmarks: readonly Benchmark[] = [
+  readiness,
+  tools,
+  relay,
+  isolation,
+  scale,
+  refresh,
+  revocation,
+  kill,
+  events,
+  conformance,
+]
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true }, json: { type: 'string' } } })
 const wanted = values.only ?? benchmarks.map(({ name }) => name)

@@ -1,18 +1,22 @@
+import { createLatchkey } from '@latchkey/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runConformance, type ConformanceResult, type Revision } from './fixtures/conformance/runConformance.ts'
 import { startConformanceServer, type ConformanceServer } from './fixtures/conformance/startConformanceServer.ts'
+import { type PostgresServer, startPostgres } from './fixtures/postgres/startPostgres.ts'
 import { startGateway, type RunningGateway } from './fixtures/startGateway.ts'
-import { createLatchkey } from '@latchkey/core'
 
 const REVISIONS: readonly Revision[] = ['2025-11-25', '2026-07-28']
 
-describe('the conformance suite', () => {
+describe.each(['sqlite', 'postgres'] as const)('the conformance suite on %s', (store) => {
   let upstream: ConformanceServer
+  let postgres: PostgresServer | undefined
   let gateway: RunningGateway
   let url: string
   beforeAll(async () => {
     upstream = await startConformanceServer()
+    postgres = store === 'postgres' ? await startPostgres() : undefined
     gateway = await startGateway({
+      ...(await postgres?.createGatewayOptions()),
       connections: { everything: { mcpServerUrl: upstream.url, auth: { type: 'none' } } },
       configs: { everything: { everything: '*' } },
     })
@@ -23,6 +27,7 @@ describe('the conformance suite', () => {
   afterAll(async () => {
     await gateway.close()
     await upstream.close()
+    await postgres?.[Symbol.asyncDispose]()
   })
 
   it.each(REVISIONS)(

@@ -175,7 +175,7 @@ describe('a session of the 2025 era', () => {
 })
 
 async function post({ url, headers }: Door, body: unknown, session?: string): Promise<Response> {
-  const ours = session === undefined ? {} : { 'mcp-session-id': session }
+  const ours: Record<string, string> = session === undefined ? {} : { 'mcp-session-id': session }
   const all = { ...LEGACY_HEADERS, ...headers, ...ours }
   return await fetch(url, { method: 'POST', headers: all, body: JSON.stringify(body) })
 }
