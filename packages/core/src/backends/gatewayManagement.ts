@@ -5,6 +5,8 @@ export interface McpConfig {
   readonly id: string
   readonly name: string
   readonly description: string | undefined
+  /** How the endpoint names tools: `plain` or `prefixed`. Undefined: the gateway's default; where it is changed, as it was. */
+  readonly toolNames?: string | undefined
   readonly mappings: readonly ToolMapping[]
 }
 
@@ -22,7 +24,7 @@ export interface GatewayManagement {
   /** Running agents have the new tools from their next request on. */
   replaceConfig(
     id: string,
-    change: Pick<McpConfig, 'description' | 'mappings'>,
+    change: Pick<McpConfig, 'description' | 'toolNames' | 'mappings'>,
     options?: BackendCallOptions,
   ): Promise<McpConfig>
   /** The user's instances, without making any. */
@@ -102,7 +104,7 @@ export interface DiagnosedTool {
   readonly upstreamName: string
   /** As the endpoint lists it. */
   readonly name: string | undefined
-  readonly problem: 'missing' | 'renamed' | undefined
+  readonly problem: 'missing' | 'renamed' | 'refused' | undefined
   readonly reason: string | undefined
   readonly suggestion: string | undefined
 }

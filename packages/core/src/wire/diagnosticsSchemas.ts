@@ -19,9 +19,9 @@ const diagnosedToolSchema = z.object({
   upstream_name: z.string(),
   /** As the MCP endpoint lists it; absent for one that the upstream does not have. */
   name: z.string().optional(),
-  /** `missing`: the config allows it, and the upstream does not have it; `renamed`: its name is not safe as it is. */
-  problem: z.enum(['missing', 'renamed']).optional(),
-  /** Why it was renamed: `unsafe_characters`, `too_long` or `ambiguous`. */
+  /** `missing`: the upstream does not have it; `renamed`: its name is not safe; `refused`: it is too large to be listed. */
+  problem: z.enum(['missing', 'renamed', 'refused']).optional(),
+  /** Why: `unsafe_characters`, `too_long`, `ambiguous`; of a refused one `too_deep`, `too_many_schemas`, `too_long`. */
   reason: z.string().optional(),
   /** Of a missing one: what was probably meant. */
   suggestion: z.string().optional(),

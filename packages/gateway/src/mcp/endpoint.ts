@@ -230,8 +230,9 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
     const request = { kind, principal, era, cursor: params['cursor'] }
     const listing = await listItems({ accounts, upstreams, quarantine, serverInfo }, request)
     if (listing === undefined) return errorReply(id, { code: INVALID_PARAMS, message: 'Invalid cursor' }, 200)
-    const { result, count, unavailable, flags } = listing
+    const { result, count, unavailable, refused, flags } = listing
     log.set(kind, count)
+    if (refused.length > 0) log.set('refusedItems', refused.length)
     if (flags.length > 0) {
       log.set('flagged', flags.length)
       log.set('flags', [...new Set(flags.flat())].toSorted().join(','))

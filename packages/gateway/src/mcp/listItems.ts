@@ -2,7 +2,7 @@ import { UNAVAILABLE_META_KEY } from '@latchkey/core/wire'
 import { GatewayError } from '../errors.ts'
 import type { Accounts, UnavailableReason } from '../services.ts'
 import { SERVER_INFO_META, type Era } from '../upstream/protocol.ts'
-import type { ListKind, UpstreamItem } from '../upstream/listPage.ts'
+import type { ListKind, RefusedItem, UpstreamItem } from '../upstream/listPage.ts'
 import type { TextFlag } from '../upstream/plainText.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { allowedConnections, allowedName, isWanted, type AllowedConnection } from './allowedItems.ts'
@@ -14,6 +14,15 @@ interface Unavailable {
   readonly connection: string
   readonly reason: UnavailableReason
 }
+
+/** An item of an upstream that is not handed on. */
+interface Refused extends RefusedItem {
+  readonly connection: string
+}
+
+/** In a result's `_meta`: items that were left out, with the reason. */
+const REFUSED_META_KEY = 'latchkey/refused'
+const MAX_REFUSED = 100
 
 export interface ListItemsDeps {
   readonly accounts: Accounts
@@ -35,6 +44,8 @@ export interface Listing {
   readonly result: string
   readonly count: number
   readonly unavailable: readonly Unavailable[]
+  /** What was left out, and why (security T46). */
+  readonly refused: readonly Refused[]
   /** Of each item whose texts were changed, what was taken out (security T49). */
   readonly flags: readonly (readonly TextFlag[])[]
 }
@@ -61,9 +72,12 @@ export async function listItems(
   const items = parts.flatMap((part) => ('reason' in part ? [] : exposedItems(kind, part, principal, era)))
   const page = items.slice(start, start + PAGE_SIZE)
   const nextCursor = start + PAGE_SIZE < items.length ? writeCursor(start + PAGE_SIZE) : undefined
-  const result = resultOf({ kind, era, page, nextCursor, unavailable, serverInfo })
+  const refused = parts
+    .flatMap((part) => ('reason' in part ? [] : refusedIn(upstreams, kind, part)))
+    .slice(0, MAX_REFUSED)
+  const result = resultOf({ kind, era, page, nextCursor, unavailable, refused, serverInfo })
   const flags = parts.flatMap((part) => ('reason' in part ? [] : part.items.map((item) => item.flags)))
-  return { result, count: page.length, unavailable, flags: flags.filter(({ length }) => length > 0) }
+  return { result, count: page.length, unavailable, refused, flags: flags.filter(({ length }) => length > 0) }
 }
 
 function resultOf({
@@ -72,6 +86,7 @@ function resultOf({
   page,
   nextCursor,
   unavailable,
+  refused,
   serverInfo,
 }: {
   readonly kind: ListKind
@@ -79,11 +94,13 @@ function resultOf({
   readonly page: readonly string[]
   readonly nextCursor: string | undefined
   readonly unavailable: readonly Unavailable[]
+  readonly refused: readonly Refused[]
   readonly serverInfo: ServerInfo
 }): string {
   const meta = {
     ...(era === 'modern' ? { [SERVER_INFO_META]: serverInfo } : {}),
     ...(unavailable.length > 0 ? { [UNAVAILABLE_META_KEY]: unavailable } : {}),
+    ...(refused.length > 0 ? { [REFUSED_META_KEY]: refused } : {}),
   }
   const ttlMs = unavailable.length > 0 ? TTL_INCOMPLETE_MS : TTL_MS
   const envelope = era === 'modern' ? `"resultType":"complete","ttlMs":${ttlMs},"cacheScope":"private",` : ''
@@ -102,6 +119,15 @@ function readCursor(cursor: unknown): number | undefined {
   if (cursor === undefined) return 0
   const [, start] = CURSOR.exec(typeof cursor === 'string' ? Buffer.from(cursor, 'base64url').toString() : '') ?? []
   return start === undefined ? undefined : Number(start)
+}
+
+/** Only of what this principal may use at all: names of others are not told. */
+function refusedIn(upstreams: Upstreams, kind: ListKind, { from }: Available): Refused[] {
+  const { tools } = from
+  return upstreams
+    .refused(from, kind)
+    .filter(({ name }) => kind !== 'tools' || tools === undefined || tools.includes(name))
+    .map((item) => ({ connection: from.connection.name, ...item }))
 }
 
 type Part = Unavailable | Available

@@ -1,5 +1,6 @@
 import type { Connection } from '../domain.ts'
 import { invalidUpstream } from './failures.ts'
+import { itemProblem, type ItemProblem } from './itemProblem.ts'
 import { DuplicateKeyError, elements, member, members, objectOf, valueAt } from './jsonSpans.ts'
 import { plainItem } from './plainItem.ts'
 import type { TextFlag } from './plainText.ts'
@@ -49,8 +50,15 @@ export interface MirroredArgument {
   readonly path: readonly string[]
 }
 
+/** An item that is left out of the list. */
+export interface RefusedItem {
+  readonly name: string
+  readonly problem: ItemProblem
+}
+
 export interface ListPage {
   readonly items: readonly UpstreamItem[]
+  readonly refused: readonly RefusedItem[]
   readonly nextCursor: string | undefined
   /** How long the upstream says that the page is good; undefined where it does not say. */
   readonly ttlMs: number | undefined
@@ -63,21 +71,34 @@ export function readListPage(connection: Connection, kind: ListKind, { text, mes
     throw invalidUpstream(connection, `did not answer with a list of ${kind}`)
   }
   try {
-    return { items: readItems(kind, text, result[kind]), nextCursor: cursorOf(result), ttlMs: ttlOf(result) }
+    return { ...readItems(kind, text, result[kind]), nextCursor: cursorOf(result), ttlMs: ttlOf(result) }
   } catch (error) {
     if (!(error instanceof DuplicateKeyError)) throw error
     throw invalidUpstream(connection, `answered with a list of ${kind} that can be read in two ways`, error)
   }
 }
 
-function readItems(kind: ListKind, text: string, parsed: readonly unknown[]): UpstreamItem[] {
+function readItems(
+  kind: ListKind,
+  text: string,
+  parsed: readonly unknown[],
+): { items: UpstreamItem[]; refused: RefusedItem[] } {
   const list = valueAt(text, 'result', kind)
-  if (list === undefined) return []
-  return elements(text, list.start).flatMap(({ start, end }, index) => {
+  const items: UpstreamItem[] = []
+  const refused: RefusedItem[] = []
+  for (const [index, { start, end }] of list === undefined ? [] : elements(text, list.start).entries()) {
     const value = parsed[index]
-    return isObject(value) ? readItem(kind, text.slice(start, end), value) : []
-  })
+    if (!isObject(value)) continue
+    const json = text.slice(start, end)
+    const problem = itemProblem(json)
+    if (problem === undefined) items.push(...readItem(kind, json, value))
+    else refused.push({ name: String(value[LISTS[kind].identifiedBy]).slice(0, MAX_NAME_CHARS), problem })
+  }
+  return { items, refused }
 }
+
+/** Of a refused item's name, for whoever looks for it. */
+const MAX_NAME_CHARS = 128
 
 function readItem(kind: ListKind, written: string, value: Record<string, unknown>): UpstreamItem[] {
   const { identifiedBy } = LISTS[kind]

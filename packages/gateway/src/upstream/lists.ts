@@ -3,7 +3,7 @@ import type { Clock, GuardedAnswer } from '../services.ts'
 import { invalidUpstream, unavailable } from './failures.ts'
 import { legacyMessage, modernMessage, type ClientInfo, type Link } from './link.ts'
 import type { Build } from './links.ts'
-import { LISTS, readListPage, type ListKind, type UpstreamItem } from './listPage.ts'
+import { LISTS, readListPage, type ListKind, type RefusedItem, type UpstreamItem } from './listPage.ts'
 import type { Outgoing, PostLimits } from './post.ts'
 import { isObject, METHOD_NOT_FOUND } from './protocol.ts'
 import { readAnswer, type Answer } from './readAnswer.ts'
@@ -18,6 +18,7 @@ interface KnownList {
   readonly generation: number
   readonly expiresAt: number
   readonly items: readonly UpstreamItem[]
+  readonly refused: readonly RefusedItem[]
 }
 
 interface PendingList {
@@ -48,6 +49,7 @@ export type Send = (build: Build, limits: PostLimits) => Promise<GuardedAnswer>
 
 export interface FetchedList {
   readonly items: readonly UpstreamItem[]
+  readonly refused: readonly RefusedItem[]
   readonly ttlMs: number | undefined
 }
 
@@ -74,6 +76,11 @@ export function knownList(memory: ListMemory, kind: ListKind, generation: number
   return list?.generation === generation ? list.items : undefined
 }
 
+/** What was left out of that list, and why. */
+export function refusedItems(memory: ListMemory, kind: ListKind): readonly RefusedItem[] {
+  return memory.known.get(kind)?.refused ?? []
+}
+
 /** Lists of upstreams: every page, cached for as long as the upstream says, asked for once by all who ask meanwhile. */
 export function createLists({ clock, clientInfo, timeoutMs, shortLimits, ask, onKept }: ListsDeps) {
   return async (target: ListTarget, kind: ListKind, memory: ListMemory): Promise<readonly UpstreamItem[]> => {
@@ -93,13 +100,13 @@ export function createLists({ clock, clientInfo, timeoutMs, shortLimits, ask, on
 
   async function fetchAndKeep(target: ListTarget, kind: ListKind, memory: ListMemory) {
     const limits = shortLimits()
-    const { items, ttlMs } = await beforeDeadline(
+    const { items, refused, ttlMs } = await beforeDeadline(
       ask(target, (send) => fetchPages(target.connection, kind, send, limits)),
       limits.signal,
       () => unavailable(target.connection, `did not list its ${kind} within ${timeoutMs} ms`),
     )
     const ttl = Math.min(ttlMs ?? DEFAULT_TTL_MS, MAX_TTL_MS)
-    memory.known.set(kind, { generation: target.account.generation, items, expiresAt: clock() + ttl })
+    memory.known.set(kind, { generation: target.account.generation, items, refused, expiresAt: clock() + ttl })
     onKept(target, memory)
     return items
   }
@@ -111,20 +118,22 @@ export function createLists({ clock, clientInfo, timeoutMs, shortLimits, ask, on
     limits: PostLimits,
   ): Promise<FetchedList> {
     const items = new Map<string, UpstreamItem>()
+    const refused: RefusedItem[] = []
     let cursor: string | undefined
     let bytes = 0
     let ttlMs: number | undefined
     for (let page = 0; page < MAX_PAGES; page += 1) {
       const answer = await askForPage(connection, kind, cursor, send, limits)
       // An upstream without prompts has none.
-      if (answer === undefined) return { items: [], ttlMs: undefined }
+      if (answer === undefined) return { items: [], refused: [], ttlMs: undefined }
       bytes += answer.text.length
       if (bytes > MAX_LIST_BYTES) throw invalidUpstream(connection, `lists more ${kind} than the gateway takes`)
       const read = readListPage(connection, kind, answer)
       for (const item of read.items) if (!items.has(item.name)) items.set(item.name, item)
+      refused.push(...read.refused)
       ttlMs = read.ttlMs === undefined ? ttlMs : Math.min(ttlMs ?? read.ttlMs, read.ttlMs)
       cursor = read.nextCursor
-      if (cursor === undefined) return { items: [...items.values()], ttlMs }
+      if (cursor === undefined) return { items: [...items.values()], refused, ttlMs }
     }
     throw invalidUpstream(connection, `lists its ${kind} on more than ${MAX_PAGES} pages`)
   }

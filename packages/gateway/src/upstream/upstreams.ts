@@ -3,12 +3,13 @@ import type { Clock, Credentials, GuardedAnswer, GuardedFetch, OpenedCredential 
 import { CredentialRefused, unavailable } from './failures.ts'
 import type { ClientInfo } from './link.ts'
 import { createLinks, type Build, type LinkMemory, type LinkWish } from './links.ts'
-import type { ListKind, UpstreamItem } from './listPage.ts'
+import type { ListKind, RefusedItem, UpstreamItem } from './listPage.ts'
 import {
   createListMemory,
   createLists,
   knownList,
   MAX_LIST_BYTES,
+  refusedItems,
   sizeOfLists,
   type ListMemory,
   type ListTarget,
@@ -48,6 +49,8 @@ export interface Upstreams {
   list(target: ListTarget, kind: ListKind): Promise<readonly UpstreamItem[]>
   /** The same without asking, if it was asked before and the credential is the same; it may be out of date. */
   known(target: ListTarget, kind: ListKind): readonly UpstreamItem[] | undefined
+  /** What was left out of the list that was read last, and why. */
+  refused(target: ListTarget, kind: ListKind): readonly RefusedItem[]
   /** Hears what the upstream announces, until the signal. What changes a list is forgotten here first. Never throws. */
   listen(options: ListenOptions): void
   /** The upstream refused in a way that one of another era would: the next call finds out anew. */
@@ -62,6 +65,8 @@ export interface Upstreams {
 interface Memory {
   readonly links: LinkMemory
   readonly lists: ListMemory
+  /** Of which server it is true: a connection that was made over the API may name another one since. */
+  readonly mcpServerUrl: string
 }
 
 const MAX_RESULT_BYTES = 10 * 1024 * 1024
@@ -81,7 +86,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     timeoutMs: listTimeoutMs,
     shortLimits,
     ask: (target, run) => {
-      const { links: memory } = memories.of(target.account.id)
+      const { links: memory } = memories.of(target)
       return withCredential(target, (to) =>
         run((build, limits) => links.send({ target: to, memory, wants: undefined }, build, limits)),
       )
@@ -114,7 +119,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   }
 
   function sendTo(target: ListTarget, build: Build, wants: LinkWish, limits: PostLimits): Promise<GuardedAnswer> {
-    const { links: memory } = memories.of(target.account.id)
+    const { links: memory } = memories.of(target)
     return withCredential(target, (to) => links.send({ target: to, memory, wants }, build, limits))
   }
 
@@ -145,7 +150,11 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       const answer = await withCredential(target, (to) => post(fetch, to, outgoing, shortLimits()))
       answer.discard()
     },
-    list: (target, kind) => list(target, kind, memories.of(target.account.id).lists),
+    list: (target, kind) => list(target, kind, memories.of(target).lists),
+    refused({ account }, kind) {
+      const memory = memories.peek(account.id)
+      return memory === undefined ? [] : refusedItems(memory.lists, kind)
+    },
     known({ account }, kind) {
       const memory = memories.peek(account.id)
       return memory && knownList(memory.lists, kind, account.generation)
@@ -176,11 +185,11 @@ function createMemories() {
     sizeCalculation: ({ lists }) => 1 + sizeOfLists(lists),
   })
   return {
-    of(accountId: string): Memory {
-      const known = memories.get(accountId)
-      if (known !== undefined) return known
-      const created: Memory = { links: new Map(), lists: createListMemory() }
-      memories.set(accountId, created)
+    of({ account: { id }, connection: { mcpServerUrl } }: ListTarget): Memory {
+      const known = memories.get(id)
+      if (known?.mcpServerUrl === mcpServerUrl) return known
+      const created: Memory = { links: new Map(), lists: createListMemory(), mcpServerUrl }
+      memories.set(id, created)
       return created
     },
     peek: (accountId: string) => memories.get(accountId),

@@ -31,4 +31,6 @@ export type CheckName =
   | 'connection.credential'
   | 'connection.upstream'
   | 'tool.missing'
+  | 'tool.refused'
   | 'tool.renamed'
+  | 'tool.refused'

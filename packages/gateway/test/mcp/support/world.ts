@@ -61,6 +61,8 @@ export interface World extends AsyncDisposable {
   /** Raises the version, so that the old URL stops working. */
   rotateUrl(user: string): void
   deleteConfig(): void
+  /** Tells that the config is not what it was. */
+  changeConfig(): void
   post(url: string, body: unknown, headers?: Record<string, string>): Promise<Response>
   connection(name: string): Connection
   readonly toolPins: ManagedToolPins
@@ -81,7 +83,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     id: 'cfg_test',
     name: 'test',
     description: undefined,
-    mappings: [...byName.values()].map(({ id, name }) => ({ connectionId: id, tools: allow[name] })),
+    mappings: [...byName.values()].map(({ id, name }) => ({ connectionId: id, tools: Object.hasOwn(allow, name) ? allow[name] : undefined })),
     toolNames,
     createdAt: new Date(0),
     updatedAt: new Date(0),
@@ -266,6 +268,7 @@ export async function createWorld(options: WorldOptions): Promise<World> {
       instancesById.delete(instanceOf(user).id)
       tell('user', user)
     },
+    changeConfig: () => tell('config', config.id),
     deleteConfig() {
       configExists = false
       tell('config', config.id)
