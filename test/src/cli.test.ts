@@ -44,7 +44,8 @@ describe('latchkey connect', () => {
   it('shows the links, waits until the user has used them, and ends with 0', async () => {
     await using command = start('connect', 'ann')
     await command.says('Waiting until that is done')
-    await expect.poll(() => command.stdout().match(/http:\S+\/connect\/\S+/g)?.length).toBe(2)
+    await command.prints('directory (PENDING_AUTH)')
+    expect(command.stdout().match(/http:\S+\/connect\/\S+/g)).toHaveLength(2)
     expect(command.stdout()).toMatch(/mail \(PENDING_AUTH\), until .*\n {2}http/)
     await stack.connectAll('ann')
     expect(await command.ended).toBe(0)
@@ -53,7 +54,7 @@ describe('latchkey connect', () => {
 
   it('prints a line of JSON with the links and one at the end with --json', async () => {
     await using command = start('connect', 'ben', '--json')
-    await expect.poll(() => command.stdout()).toContain('\n')
+    await command.prints('\n')
     const { connections } = linksSchema.parse(JSON.parse(command.stdout()))
     for (const { authenticationLink } of connections) {
       await consentAs('ben', authenticationLink, { apiKey: stack.directory.keys.issue('ben') })
@@ -113,7 +114,7 @@ describe('latchkey status', () => {
   it('follows the changes with --watch until all are ACTIVE', async () => {
     await stack.latchkey.ensureInstance('hal')
     await using command = start('status', 'hal', '--watch', '--json')
-    await expect.poll(() => command.stdout()).toContain('\n')
+    await command.prints('\n')
     await stack.connectAll('hal')
     expect(await command.ended).toBe(0)
     const lines = command.stdout().trimEnd().split('\n')
@@ -286,7 +287,10 @@ describe('latchkey config apply', () => {
   })
 
   it('makes and changes the configs of the running gateway', async () => {
-    await write({ applied: { mail: ['whoami'] }, reader: { directory: ['whoami', 'find_person'] } })
+    await write({
+      applied: { toolNames: 'prefixed', mail: ['whoami'] },
+      reader: { directory: ['whoami', 'find_person'] },
+    })
     expect((await run('config', 'apply', '--json')).json()).toEqual({
       applied: true,
       configs: [
@@ -298,6 +302,8 @@ describe('latchkey config apply', () => {
     const { stdout } = await run('config', 'apply')
     expect(stdout).toMatch(/^= applied\n= reader\n.*\n0 of 2 changed\.\n$/s)
     expect((await run('url', 'tim', '-m', 'applied')).exitCode).toBe(0)
+    await write({ applied: { toolNames: 'plain', mail: ['whoami'] } })
+    expect((await run('config', 'apply')).stdout).toMatch(/^~ applied\n {4}tool names: plain\n/)
   })
 })
 

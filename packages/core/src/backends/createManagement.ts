@@ -39,11 +39,11 @@ export function createManagement(controlPlane: ControlPlane): GatewayManagement 
   return {
     listConfigs,
 
-    async createConfig({ name, description, mappings }, { signal } = {}) {
+    async createConfig({ name, description, toolNames, mappings }, { signal } = {}) {
       const { config } = await controlPlane.request({
         method: 'POST',
         path: '/api/v1/mcp/configs',
-        body: { name, description, connection_tool_mappings: toWireMappings(mappings) },
+        body: { name, description, tool_names: toolNames, connection_tool_mappings: toWireMappings(mappings) },
         schema: configAnswerSchema,
         doing: `making the MCP config ${JSON.stringify(name)}`,
         idempotent: false,
@@ -52,11 +52,11 @@ export function createManagement(controlPlane: ControlPlane): GatewayManagement 
       return toConfig(config)
     },
 
-    async replaceConfig(id, { description, mappings }, { signal } = {}) {
+    async replaceConfig(id, { description, toolNames, mappings }, { signal } = {}) {
       const { config } = await controlPlane.request({
         method: 'PUT',
         path: `/api/v1/mcp/configs/${encodeURIComponent(id)}`,
-        body: { description, connection_tool_mappings: toWireMappings(mappings) },
+        body: { description, tool_names: toolNames, connection_tool_mappings: toWireMappings(mappings) },
         schema: configAnswerSchema,
         doing: `changing the MCP config ${id}`,
         idempotent: true,

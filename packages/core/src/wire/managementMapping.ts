@@ -3,11 +3,13 @@ import type { WireDiagnosedConnection, WireDiagnostics } from './diagnosticsSche
 import { toDate } from './mapping.ts'
 import type { WireConfig, WireConnectionToolMapping } from './schemas.ts'
 
-export function toConfig({ id, name, description, connection_tool_mappings: mappings }: WireConfig): McpConfig {
+export function toConfig(wire: WireConfig): McpConfig {
+  const { id, name, description, tool_names: toolNames, connection_tool_mappings: mappings } = wire
   return {
     id,
     name,
     description: description || undefined,
+    toolNames,
     mappings: mappings.map(({ connection_name: connectionName, tools = [] }) => ({
       connectionName,
       tools: tools.length > 0 ? tools : undefined,

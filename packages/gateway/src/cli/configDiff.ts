@@ -7,6 +7,7 @@ export interface ConfigChange {
   readonly kind: 'create' | 'change' | 'same'
   /** What is different, in words. */
   readonly differences: readonly string[]
+  readonly toolNames: string | undefined
   readonly mappings: readonly ToolMapping[]
   readonly existing: McpConfig | undefined
 }
@@ -16,14 +17,23 @@ export function configDiff(
   wanted: readonly ConfigDefinition[],
   existing: readonly McpConfig[],
 ): readonly ConfigChange[] {
-  return wanted.map(({ name, mappings }) => {
+  return wanted.map(({ name, toolNames, mappings }) => {
     const config = existing.find((one) => one.name === name)
     if (config === undefined) {
       const differences = mappings.map(({ connectionName, tools }) => `${connectionName}: ${toolsOf(tools)}`)
-      return { name, kind: 'create', differences, mappings, existing: undefined }
+      return { name, kind: 'create', differences, toolNames, mappings, existing: undefined }
     }
-    const differences = differencesOf(config.mappings, mappings)
-    return { name, kind: differences.length > 0 ? 'change' : 'same', differences, mappings, existing: config }
+    const isRenamed = toolNames !== undefined && toolNames !== config.toolNames
+    const renamed = isRenamed ? [`tool names: ${toolNames}`] : []
+    const differences = [...renamed, ...differencesOf(config.mappings, mappings)]
+    return {
+      name,
+      kind: differences.length > 0 ? 'change' : 'same',
+      differences,
+      toolNames,
+      mappings,
+      existing: config,
+    }
   })
 }
 

@@ -4,7 +4,7 @@ import { shown } from './shown.ts'
 import { table } from './table.ts'
 
 /** What each status asks for. */
-export const WHAT_TO_DO: Readonly<Record<string, string>> = {
+const WHAT_TO_DO: Readonly<Record<string, string>> = {
   ACTIVE: '',
   PENDING_AUTH: 'the user has to open a link: latchkey connect',
   PENDING_VERIFICATION: 'the app has to verify who consented',

@@ -52,11 +52,11 @@ function print(output: Output, { name, kind, differences }: ConfigChange): void 
 
 async function apply(
   manage: GatewayManagement,
-  { name, kind, mappings, existing }: ConfigChange,
+  { name, kind, toolNames, mappings, existing }: ConfigChange,
   signal: AbortSignal,
 ): Promise<void> {
-  if (kind === 'create') await manage.createConfig({ name, description: undefined, mappings }, { signal })
+  if (kind === 'create') await manage.createConfig({ name, description: undefined, toolNames, mappings }, { signal })
   if (kind === 'change' && existing !== undefined) {
-    await manage.replaceConfig(existing.id, { description: existing.description, mappings }, { signal })
+    await manage.replaceConfig(existing.id, { description: existing.description, toolNames, mappings }, { signal })
   }
 }

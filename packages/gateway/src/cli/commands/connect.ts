@@ -45,10 +45,8 @@ async function show(
 ): Promise<void> {
   if (pending.length === 0) return output.line('Nothing is left to connect.')
   for (const { connectionName, status, authenticationLink: link, authenticationLinkExpiresAt: end } of pending) {
-    output.line(
-      `${shown(connectionName)} (${shown(status)})${end ? paint('dim', `, until ${end.toLocaleTimeString()}`) : ''}`,
-    )
-    output.line(`  ${link ?? 'no link can be had for it'}`)
+    const until = end === undefined ? '' : paint('dim', `, until ${end.toLocaleTimeString()}`)
+    output.line(`${shown(connectionName)} (${shown(status)})${until}\n  ${link ?? 'no link can be had for it'}`)
     if (open && link !== undefined) await openLink(link)
   }
   const connections = pending.map(({ connectionName, status, authenticationLink, authenticationLinkExpiresAt }) => ({
