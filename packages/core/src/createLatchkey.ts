@@ -33,6 +33,7 @@ import type { ResolvedEndpoint } from './session/resolvedEndpoint.ts'
 import { SessionPool } from './session/sessionPool.ts'
 import { checkMs } from './timing/checkMs.ts'
 import { startDeadline, type Deadline } from './timing/deadline.ts'
+import { callAfterConsent } from './tools/callAfterConsent.ts'
 import { callTool } from './tools/callTool.ts'
 import { checkTools, hasPattern, matchTools } from './tools/matchTools.ts'
 import { toUserTools } from './tools/toUserTools.ts'
@@ -233,7 +234,7 @@ class PooledLatchkey implements Latchkey {
     return await get({ ...whole, tools: matchTools(tools, known) })
   }
 
-  /** Calls, and calls once more after the consent that it was refused for. */
+  /** Calls, and calls again after the consent that it was refused for, where that is asked for. */
   async #call(
     subject: Subject,
     resolved: ResolvedEndpoint,
@@ -243,16 +244,13 @@ class PooledLatchkey implements Latchkey {
   ): Promise<CallToolResult> {
     const { onAuthorizationRequired, authorizationTimeoutMs, signal } = options
     if (authorizationTimeoutMs !== undefined) checkMs('authorizationTimeoutMs', authorizationTimeoutMs)
-    try {
-      return await this.#callOnce(subject, resolved, tool, args, options)
-    } catch (error) {
-      const isConsent = error instanceof LatchkeyError && error.code === 'authorization_required'
-      if (!isConsent || !onAuthorizationRequired) throw error
-      const what = `waiting to call tool ${JSON.stringify(tool.name)} for ${nameOf(subject)}`
+    const once = () => this.#callOnce(subject, resolved, tool, args, options)
+    if (!onAuthorizationRequired) return await once()
+    const what = `waiting to call tool ${JSON.stringify(tool.name)} for ${nameOf(subject)}`
+    return await callAfterConsent(once, async (connections, wait) => {
       using deadline = this.#deadline({ timeoutMs: authorizationTimeoutMs, signal }, what)
-      await this.#readiness.consent(subject, resolved, error.connections, onAuthorizationRequired, deadline)
-      return await this.#callOnce(subject, resolved, tool, args, options)
-    }
+      return await this.#readiness.consent(subject, resolved, connections, onAuthorizationRequired, deadline, wait)
+    })
   }
 
   async #callOnce(

@@ -75,13 +75,38 @@ describe('UserTool.call with onAuthorizationRequired', () => {
     expect(plane.toolCalls).toEqual([])
   })
 
-  it('rejects when consent is wanted even then, instead of going round', async () => {
-    const given = await setup({ toolNames: ['consent'] })
-    given.plane.setStatus('u1', 'mail', 'ACTIVE')
-    const { tools } = await given.latchkey.userTools('u1')
-    const error = await failureOf(tools[0]?.call({}, { onAuthorizationRequired: () => {} }) ?? Promise.resolve())
+  it('waits until the user has granted more when the connection was ACTIVE all along', async () => {
+    const { plane, latchkey } = await setup({ toolNames: ['upgrade'] })
+    plane.setStatus('u1', 'mail', 'ACTIVE')
+    const { tools } = await latchkey.userTools('u1')
+    const shown = Promise.withResolvers<readonly ConnectionState[]>()
+    const call = tools[0]?.call({}, { onAuthorizationRequired: shown.resolve })
+    expect((await shown.promise)[0]?.authenticationLink).toMatch(/\/connect\//)
+    // News of something else are no reason to call.
+    plane.push('u1', 'calendar', 'ACTIVE')
+    plane.isUpgraded = true
+    plane.push('u1', 'mail', 'ACTIVE')
+    await expect(call).resolves.toMatchObject({ content: [{ text: 'u1' }] })
+    expect(plane.toolCalls).toEqual(['u1 upgrade'])
+  })
+
+  it('rejects when consent is wanted even after it was given, instead of going round', async () => {
+    const { plane, timing, latchkey } = await setup({ toolNames: ['consent'] })
+    plane.setStatus('u1', 'mail', 'ACTIVE')
+    const { tools } = await latchkey.userTools('u1')
+    const onAuthorizationRequired = () => plane.push('u1', 'mail', 'ACTIVE')
+    const error = await failureOf(tools[0]?.call({}, { onAuthorizationRequired }) ?? Promise.resolve())
     expect(error.code).toBe('authorization_required')
-    expect(given.plane.requests.filter(({ body }) => body.includes('tools/call'))).toHaveLength(2)
+    expect(plane.requests.filter(({ body }) => body.includes('tools/call'))).toHaveLength(3)
+    expect(timing.pending).toBe(0)
+  })
+
+  it('rejects at once where nothing could tell that more was granted', async () => {
+    const { plane, latchkey } = await setup({ toolNames: ['consent'], events: false })
+    plane.setStatus('u1', 'mail', 'ACTIVE')
+    const { tools } = await latchkey.userTools('u1')
+    const call = tools[0]?.call({}, { onAuthorizationRequired: () => {} })
+    expect((await failureOf(call ?? Promise.resolve())).code).toBe('authorization_required')
   })
 
   it('rejects with the error of the callback', async () => {

@@ -49,6 +49,7 @@ export function pendingAuthorization({ steps }: { steps: Steps }): PendingAuthor
  * await generateText({ model, tools, messages: callAgain(messages, toolCallIds), stopWhen: isStepCount(10) })
  */
 export function callAgain(messages: readonly ModelMessage[], toolCallIds: readonly string[]): ModelMessage[] {
+  if (toolCallIds.length === 0) return [...messages]
   const again = new Set(toolCallIds)
   const approvals = toolCallIds.map((toolCallId) => ({ toolCallId, approvalId: `latchkey-${toolCallId}` }))
   const kept = messages.flatMap((message): ModelMessage[] => {

@@ -9,6 +9,7 @@ import type { SessionPool } from '../session/sessionPool.ts'
 import type { Deadline } from '../timing/deadline.ts'
 import { SingleFlight } from '../timing/singleFlight.ts'
 import type { Timing } from '../timing/timing.ts'
+import type { Consent } from '../tools/callAfterConsent.ts'
 import { unavailableIn } from '../tools/toToolReport.ts'
 import type { ConnectionState } from './connectionState.ts'
 import type { InstanceWatch } from './instanceWatch.ts'
@@ -20,6 +21,7 @@ import { showLinks } from './showLinks.ts'
 import { nameOf, scopeOf, type Subject } from './subject.ts'
 import { unserved } from './unserved.ts'
 import { listed, waitEnded, waitForConnections } from './waitForConnections.ts'
+import { waitForNews } from './waitForNews.ts'
 
 /** Users whose endpoint is remembered. */
 const MAX_KNOWN_USERS = 10_000
@@ -51,6 +53,14 @@ export interface UserReadinessOptions {
 
 type Show = NonNullable<ReadyOptions['onAuthorizationRequired']>
 
+/** A wait in the middle of a run, and who is shown its links. */
+interface ConsentWait {
+  readonly required: readonly ConnectionState[]
+  readonly names: readonly string[]
+  readonly show: Show
+  readonly signal: AbortSignal
+}
+
 interface Known {
   readonly resolved: ResolvedEndpoint
   /** The connections that were ACTIVE. */
@@ -77,7 +87,7 @@ export class UserReadiness {
   readonly #linking = new SingleFlight<readonly ConnectionState[]>()
   readonly #watches = new InstanceWatches<EnsuredInstance | undefined>()
   readonly #missingLinks: MissingLinks
-  readonly #consents = new WeakMap<Show, SingleFlight<void>>()
+  readonly #consents = new WeakMap<Show, SingleFlight<Consent>>()
 
   constructor(options: UserReadinessOptions) {
     this.#options = options
@@ -131,6 +141,8 @@ export class UserReadiness {
    * Waits until the user has authorized these connections, after a call was refused for want of them. Calls that are
    * refused at the same time share one wait, and the links are shown once. The credential and the tools are got anew
    * afterwards.
+   *
+   * @param more whether they are ACTIVE, and their user has to grant them more: an event tells when that is done.
    */
   async consent(
     subject: Subject,
@@ -138,12 +150,16 @@ export class UserReadiness {
     required: readonly ConnectionState[],
     show: Show,
     deadline: Deadline,
-  ): Promise<void> {
-    const flights = this.#consents.get(show) ?? new SingleFlight<void>()
+    { more = false }: { more?: boolean } = {},
+  ): Promise<Consent> {
+    const flights = this.#consents.get(show) ?? new SingleFlight<Consent>()
     this.#consents.set(show, flights)
-    const key = JSON.stringify([this.#scopedKey(subject), required.map(({ connectionName }) => connectionName)])
+    const names = required.map(({ connectionName }) => connectionName)
+    const wait = more ? this.#grantMore.bind(this) : this.#consent.bind(this)
     try {
-      await flights.run(key, deadline.signal, (signal) => this.#consent(subject, resolved, required, show, signal))
+      return await flights.run(JSON.stringify([this.#scopedKey(subject), names, more]), deadline.signal, (signal) =>
+        wait(subject, resolved, { required, names, show, signal }),
+      )
     } catch (error) {
       throw deadline.signal.aborted ? waitEnded(deadline, nameOf(subject), required) : error
     }
@@ -152,16 +168,14 @@ export class UserReadiness {
   async #consent(
     subject: Subject,
     { instance, credential, key }: ResolvedEndpoint,
-    required: readonly ConnectionState[],
-    show: Show,
-    signal: AbortSignal,
-  ): Promise<void> {
+    { required, names, show, signal }: ConsentWait,
+  ): Promise<Consent> {
     const { backend, timing, pool } = this.#options
     const initial = await backend.getAuthState(instance.id, { signal })
-    const names = required.map(({ connectionName }) => connectionName)
     const require = unknownNames(initial, names).length === 0 ? names : 'all'
     // Somebody else may have seen to it between the refusal and now.
-    if (!isSatisfied(initial, require)) {
+    const isLacking = !isSatisfied(initial, require)
+    if (isLacking) {
       const renew = (waiting: AbortSignal) => this.pendingWithLinks(instance.id, waiting)
       await waitForConnections({
         watch: this.#watch(subject, { instance }),
@@ -176,6 +190,26 @@ export class UserReadiness {
     // The account may be another one than the token was made for.
     credential.forget()
     pool.peek(key)?.forgetTools()
+    return isLacking ? 'given' : 'unchanged'
+  }
+
+  async #grantMore(
+    _subject: Subject,
+    { instance }: ResolvedEndpoint,
+    { required, names, show, signal }: ConsentWait,
+  ): Promise<Consent> {
+    const { backend, timing } = this.#options
+    const mistake = Promise.withResolvers<never>()
+    const waiting = new AbortController()
+    const shown = async () => await show(required)
+    const onOpen = () => void shown().catch(mistake.reject)
+    const news = { backend, timing, instanceId: instance.id, names, onOpen }
+    try {
+      const told = waitForNews({ ...news, signal: AbortSignal.any([signal, waiting.signal]) })
+      return (await Promise.race([told, mistake.promise])) ? 'given' : 'unseen'
+    } finally {
+      waiting.abort()
+    }
   }
 
   /** What is known of the user's endpoints is not so any more. */

@@ -1,0 +1,46 @@
+import type { Backend } from '../backends/backend.ts'
+import { sleep } from '../timing/sleep.ts'
+import type { Timing } from '../timing/timing.ts'
+
+const FIRST_REOPEN_MS = 250
+const MAX_REOPEN_MS = 30_000
+
+export interface WaitForNewsOptions {
+  readonly backend: Pick<Backend, 'statusEvents'>
+  readonly timing: Timing
+  readonly instanceId: string
+  /** The connections of which one is to be told ACTIVE. */
+  readonly names: readonly string[]
+  /** Called once, when nothing can be missed any more. */
+  readonly onOpen: () => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * Waits until an event says that one of these connections is ACTIVE: also if it was so before, and its user has granted it
+ * more. No state tells that.
+ *
+ * @returns false where the service has no events.
+ */
+export async function waitForNews(options: WaitForNewsOptions): Promise<boolean> {
+  const { backend, timing, instanceId, names, signal } = options
+  if (!backend.statusEvents) return false
+  let lastEventId: string | undefined
+  let isOpened = false
+  const onOpen = () => {
+    if (!isOpened) options.onOpen()
+    isOpened = true
+  }
+  for (let reopenMs = FIRST_REOPEN_MS; ; reopenMs = Math.min(MAX_REOPEN_MS, reopenMs * 2)) {
+    try {
+      for await (const event of backend.statusEvents(instanceId, { signal, lastEventId, onOpen })) {
+        lastEventId = event.id ?? lastEventId
+        if (event.status === 'ACTIVE' && names.includes(event.connectionName)) return true
+      }
+      if (!isOpened) return false
+    } catch {
+      // It is opened again, from the last event on, unless nobody waits any more.
+    }
+    await sleep(timing, reopenMs, signal)
+  }
+}
