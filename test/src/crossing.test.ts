@@ -4,7 +4,7 @@ import { connectLegacyRecorder, connectModernRecorder, type RecordingClient } fr
 import { startLegacyTalker, startModernTalker, type TalkingUpstream } from './crossing/talkingUpstreams.ts'
 import type { Door } from './clients/agentClient.ts'
 import { type ConformanceServer, startConformanceServer } from './fixtures/conformance/startConformanceServer.ts'
-import { type RunningGateway, startGateway } from './fixtures/index.ts'
+import { type RunningGateway, startGateway, startStack } from './fixtures/index.ts'
 
 const LEGACY_HEADERS = {
   'content-type': 'application/json',
@@ -223,3 +223,20 @@ function messagesOf(response: Response) {
     },
   }
 }
+
+describe('four sessions of one user', () => {
+  it('T63: race for one refresh token that works once, and all of them go on', async () => {
+    await using stack = await startStack({ configs: { reader: { mail: ['whoami'] } }, config: 'reader' })
+    const { authorizationServer, latchkey } = stack
+    await stack.connectAll('ada')
+    const clients = await Promise.all(
+      Array.from({ length: 4 }, async () => await connectLegacyRecorder(await latchkey.mcpUrl('ada'), 'ada')),
+    )
+    authorizationServer.revokeAccessTokens('ada')
+    for (let round = 0; round < 3; round += 1) await Promise.all(clients.map((client) => client.call('whoami')))
+    expect(authorizationServer.tokenCalls.refresh_token).toBe(1)
+    expect(authorizationServer.revokedGrants).toBe(0)
+    for (const { received } of clients) expect(received.filter((line) => line.includes('canary-mail'))).toHaveLength(3)
+    await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
+  })
+})

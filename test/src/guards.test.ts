@@ -52,7 +52,7 @@ describe('the gateway over a socket', () => {
     '0.0.0.0:PORT',
     '2130706433:PORT',
     '',
-  ])('refuses the host "%s" on every kind of path (T10)', async (name) => {
+  ])('T10: refuses the host "%s" on every kind of path', async (name) => {
     for (const path of ['GET /health', 'GET /connect/lklink_x', 'GET /oauth/callback', 'GET /nowhere']) {
       const { status, all } = await request(path, [`Host: ${withPort(name)}`])
       expect(status === 403 || status === 400).toBe(true)
@@ -62,7 +62,7 @@ describe('the gateway over a socket', () => {
     expect(call.status === 403 || call.status === 400).toBe(true)
   })
 
-  it('refuses a request that names two hosts, in whichever order and way (T10)', async () => {
+  it('T10: refuses a request that names two hosts, in whichever order and way', async () => {
     const own = `Host: ${host}`
     const evil = 'Host: evil.example'
     const attempts: [string, string[]][] = [
@@ -97,7 +97,7 @@ describe('the gateway over a socket', () => {
     'file://',
     'chrome-extension://abcdefgh',
     'http://127.0.0.1:PORT http://evil.example',
-  ])('refuses the origin "%s" and lets no page read the answer (T10)', async (name) => {
+  ])('T10: refuses the origin "%s" and lets no page read the answer', async (name) => {
     const headers = [`Host: ${host}`, `Origin: ${withPort(name)}`, ...JSON_HEADERS]
     for (const first of [`POST ${endpoint}`, 'POST /oauth/token', `OPTIONS ${endpoint}`, 'GET /health']) {
       const { status, all } = await request(first, headers, first.startsWith('POST') ? PING : '')
@@ -107,7 +107,7 @@ describe('the gateway over a socket', () => {
   })
 
   it.each(['GET', 'DELETE', 'PUT', 'PATCH', 'OPTIONS', 'HEAD'])(
-    'answers %s on an endpoint with 405, and neither redirects nor repeats the URL (T6)',
+    'T6: answers %s on an endpoint with 405, and neither redirects nor repeats the URL',
     async (method) => {
       const { status, all } = await request(`${method} ${endpoint}`, [`Host: ${host}`])
       expect(status).toBe(405)
@@ -117,7 +117,7 @@ describe('the gateway over a socket', () => {
     },
   )
 
-  it('takes no URL secret from the query (T1)', async () => {
+  it('T1: takes no URL secret from the query', async () => {
     const secret = endpoint.split('/').at(-1) ?? ''
     const paths = [
       [`/mcp?token=${secret}`, 404],
@@ -181,7 +181,7 @@ describe('the gateway over a socket', () => {
     [['Origin: http://evil.example', 'Sec-Fetch-Site: same-origin'], 403],
     [['Origin: http://evil.example', 'Sec-Fetch-Site: cross-site'], 403],
     [['Sec-Fetch-Site: cross-site'], 403],
-  ])('answers the form of a connect page sent with %j by %i (T35)', async (headers, status) => {
+  ])('T35: answers the form of a connect page sent with %j by %i', async (headers, status) => {
     const link = await stack.linkFor('ann', 'mail')
     const browser = createHttpBrowser()
     const { html } = await browser.open(link)

@@ -7,7 +7,7 @@ import { canaryOf } from './fixtures/index.ts'
 const CALLS = Number(process.env['LATCHKEY_ISOLATION_CALLS'] ?? 100_000)
 
 describe('the isolation run', () => {
-  it(`lets nothing of one user reach another in ${CALLS} calls of 200`, { timeout: CALLS * 5 }, async () => {
+  it(`lets nothing of one user reach another in ${CALLS} calls of 200`, { timeout: CALLS * 9 }, async () => {
     const report = await runIsolation({ calls: CALLS })
     expect(report.leaks).toEqual([])
     // The run proves something only if users saw their own data, and everything happened.

@@ -173,13 +173,13 @@ describe('activate', () => {
 })
 
 describe('readCredential', () => {
-  it("does not open one user's credential in another's row (T60)", async () => {
+  it("T60: does not open one user's credential in another's row", async () => {
     await rooms.connect(await openLink('u'), GRANT)
     await seal((await mailOf('u')).id, (await mailOf('v')).id)
     await expect(rooms.accounts.readCredential((await mailOf('v')).id)).rejects.toThrow(/could not be opened/)
   })
 
-  it('does not open a credential of an older generation that was put back (T60)', async () => {
+  it('T60: does not open a credential of an older generation that was put back', async () => {
     await rooms.connect(await openLink('u'), GRANT)
     const { id } = await mailOf('u')
     await seal(id, id)
@@ -243,7 +243,7 @@ describe('setStatus', () => {
 })
 
 describe('createInstances', () => {
-  it('gives one instance and one URL under 1,000 concurrent ensures of one user (T70)', async () => {
+  it('T70: gives one instance and one URL under 1,000 concurrent ensures of one user', async () => {
     const config = await rooms.configs.requireByName('email-agent')
     const ensured = await Promise.all(Array.from({ length: 1_000 }, () => rooms.instances.ensure(config, 'u')))
     expect(new Set(ensured.map(({ id }) => id)).size).toBe(1)

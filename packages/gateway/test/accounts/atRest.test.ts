@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
 import { CLIENT_SECRET, openRooms, OPTIONS } from '../control/openRooms.ts'
 
-describe('the database files (T2, T60)', () => {
+describe('T2, T60: the database files', () => {
   let folder: string
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'latchkey-rest-'))

@@ -141,7 +141,7 @@ describe('parseOptions', () => {
     ['a path', 'https://latchkey.example/latchkey'],
     ['a query', 'https://latchkey.example/?a'],
     ['credentials', 'https://user:canary@latchkey.example'],
-  ])('refuses a public URL with %s (T75)', (_, publicUrl) => {
+  ])('T75: refuses a public URL with %s', (_, publicUrl) => {
     expect(problems({ ...GOOD, publicUrl })).toEqual([expect.stringMatching(/^publicUrl: (?!.*canary)/)])
   })
 

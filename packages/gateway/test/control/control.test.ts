@@ -131,7 +131,7 @@ describe('GET /keys', () => {
 })
 
 describe('the access token', () => {
-  it('is asked for on every path below /api, and every refusal looks the same (T4)', async () => {
+  it('T4: is asked for on every path below /api, and every refusal looks the same', async () => {
     const expired = accessToken
     rooms.advance(3_600_000)
     const { token: ofNobody } = await rooms.keys.signAccessToken('removed-client')
@@ -297,12 +297,12 @@ describe('POST /api/v1/mcp/instances', () => {
     expect((await get(`/api/v1/mcp/instances/${first.instance.id}`)).json).toEqual(first)
   })
 
-  it('gives 1,000 concurrent callers one instance and one URL (T70)', async () => {
+  it('T70: gives 1,000 concurrent callers one instance and one URL', async () => {
     const all = await Promise.all(Array.from({ length: 1_000 }, () => ensure('user_123')))
     expect(new Set(all.map(({ instance }) => `${instance.id} ${instance.url}`)).size).toBe(1)
   })
 
-  it('gives awkward users instances and URLs of their own (T13)', async () => {
+  it('T13: gives awkward users instances and URLs of their own', async () => {
     const users = ['a', 'A', 'a ', 'a:b', 'a:b:c', '__proto__', 'constructor', 'toString', 'é', '🗝️', 'x'.repeat(255)]
     const all = await Promise.all(users.map((user) => ensure(user)))
     expect(all.map(({ instance }) => instance.user_identifier)).toEqual(users)

@@ -93,7 +93,7 @@ describe('createMcpEndpoint', () => {
     expect(await snapshot(await list(world.staticUrl(), { authorization: `Bearer ${expired}` }))).toEqual(answers[0])
   })
 
-  it('says nothing of the URL and redirects nowhere, whatever the method', async () => {
+  it('T6: says nothing of the URL and redirects nowhere, whatever the method', async () => {
     const secret = world.url('ada')
     // A GET opens a stream where there is a session, so it is told first whether there is an endpoint at all.
     const statusOf = (method: string, url: string): number => {
@@ -117,7 +117,7 @@ describe('createMcpEndpoint', () => {
     expect(await toolNames(await list(world.staticUrl(), { authorization }))).toEqual(['search', 'read'])
   })
 
-  it('lists and calls only what the token names as well', async () => {
+  it('T50: lists and calls only what the token names as well', async () => {
     const authorization = `Bearer ${await world.token('ada', { tools: ['read', 'delete'] })}`
     expect(await toolNames(await list(world.staticUrl(), { authorization }))).toEqual(['read'])
     for (const name of ['search', 'delete']) {
@@ -137,7 +137,7 @@ describe('createMcpEndpoint', () => {
     })
   })
 
-  it('answers a call of a tool that is not allowed as one of a tool that never was, and tells no upstream', async () => {
+  it('T50: answers a call of a tool that is not allowed as one of a tool that never was, and tells no upstream', async () => {
     const before = upstream.seen.length
     const refused = ['delete', 'never-was', 'Search', 'search ', 'mail__search', '__proto__', 'constructor', '']
     const answers = await Promise.all(
@@ -154,7 +154,7 @@ describe('createMcpEndpoint', () => {
     expect(upstream.seen).toHaveLength(before)
   })
 
-  it("gives no user another one's account", async () => {
+  it("T69: gives no user another one's account", async () => {
     const before = upstream.seen.length
     await call(world.url('ada'), 'read')
     await call(world.url('grace'), 'read')
@@ -164,7 +164,7 @@ describe('createMcpEndpoint', () => {
     )
   })
 
-  it('tells an upstream nothing of what the client authenticated with', async () => {
+  it('T9: tells an upstream nothing of what the client authenticated with', async () => {
     const before = upstream.seen.length
     const token = await world.token('ada')
     const headers = {
@@ -182,7 +182,7 @@ describe('createMcpEndpoint', () => {
     expect(seen).toContain('"mcp-param-region":"eu"')
   })
 
-  it('binds the session of a 2025 client to its user', async () => {
+  it('T14: binds the session of a 2025 client to its user', async () => {
     const opened = await world.post(
       world.url('ada'),
       legacyRequest('initialize', { protocolVersion: '2025-11-25', capabilities: {} }).body,

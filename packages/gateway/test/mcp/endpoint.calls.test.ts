@@ -36,7 +36,7 @@ describe('createMcpEndpoint, tools/call', () => {
     expect(await response.text()).toBe(`{ "result": ${RESULT} , "id":1,"jsonrpc":"2.0"}`)
   })
 
-  it('changes the name alone when the config has several connections, in the header too', async () => {
+  it('T17: changes the name alone when the config has several connections, in the header too', async () => {
     const arrived: { body: string; name: string | null }[] = []
     await using upstream = await startScriptedUpstream('[]', (body, request) => {
       arrived.push({ body, name: request.headers.get('mcp-name') })
@@ -97,6 +97,50 @@ describe('createMcpEndpoint, tools/call', () => {
     expect(await response.text()).toBe(
       `{"jsonrpc":"2.0","id":5,"result":${RESULT.replace('"resultType":"complete",', '')}}`,
     )
+  })
+
+  it('T17: refuses a name in the header that is not the one in the body, also where the endpoint has names of its own', async () => {
+    await using upstream = await startModernUpstream()
+    await using world = await createWorld({ connections: { mail: upstream.url, other: upstream.url } })
+    const { body, headers } = modernRequest('tools/call', { name: 'mail__echo', arguments: { text: 'x' } })
+    for (const name of ['echo', 'other__echo', 'mail__Echo', 'mail__wait']) {
+      const answer = await world.post(world.url('ada'), body, { ...headers, 'mcp-name': name })
+      expect(answer.status).toBe(400)
+      expect(await answer.json()).toMatchObject({ error: { code: -32020 } })
+    }
+    expect(upstream.executed).toEqual([])
+    expect(await (await world.post(world.url('ada'), body, headers)).text()).toContain('"echoed":"x"')
+    expect(upstream.seen.at(-1)?.headers['mcp-name']).toBe('echo')
+  })
+
+  it('strips what the protocol reserves from the _meta of a 2025 client, and forwards the rest', async () => {
+    const RESERVED = 'io.modelcontextprotocol/'
+    const forged = Object.fromEntries(
+      ['clientInfo', 'clientCapabilities', 'logLevel'].map((key) => [`${RESERVED}${key}`, 'forged']),
+    )
+    const rest = {
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      'com.example/run': { id: 7 },
+    }
+    await using modern = await startModernUpstream()
+    await using legacy = await startLegacyUpstream()
+    await using world = await createWorld({ connections: { new: modern.url, old: legacy.url } })
+    const arrived: Record<string, unknown>[] = []
+    for (const [name, upstream] of [
+      ['new', modern],
+      ['old', legacy],
+    ] as const) {
+      const params = { name: `${name}__echo`, arguments: { text: 'x' }, _meta: { ...forged, ...rest } }
+      const { body, headers } = legacyRequest('tools/call', params)
+      const answer = await (await world.post(world.url('ada'), body, headers)).text()
+      expect(answer).toContain('"echoed":"x"')
+      expect(answer).not.toContain(RESERVED)
+      const sent = upstream.seen.find((request) => request.body.includes('tools/call'))?.body ?? '{}'
+      expect(sent).not.toContain('forged')
+      arrived.push(JSON.parse(sent).params['_meta'])
+    }
+    expect(arrived[0]).toMatchObject(rest)
+    expect(arrived[1]).toEqual(rest)
   })
 
   it('adds the headers that a 2025 client does not know for arguments that the upstream wants mirrored', async () => {
@@ -172,7 +216,7 @@ describe('createMcpEndpoint, tools/call', () => {
     },
   )
 
-  it("lets nothing of the upstream's headers through", async () => {
+  it("T43: lets nothing of the upstream's headers through", async () => {
     await using upstream = await startScriptedUpstream('[]', (body) => {
       const response = jsonResponse({ jsonrpc: '2.0', id: JSON.parse(body).id, result: { content: [] } })
       const evil = [
@@ -314,7 +358,7 @@ describe('createMcpEndpoint, tools/call', () => {
     expect((await world.post(world.url('ada'), long, headers)).status).toBe(400)
   })
 
-  it('never sends a call twice when the connection breaks, wherever it breaks', async () => {
+  it('T52: never sends a call twice when the connection breaks, wherever it breaks', async () => {
     await using upstream = await startModernUpstream()
     const target = Number(new URL(upstream.url).port)
     await using proxy = await startBreakingProxy(target)

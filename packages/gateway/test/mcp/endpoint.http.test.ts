@@ -91,7 +91,7 @@ describe('createMcpEndpoint', () => {
     ['Mcp-Name differs', { 'mcp-name': 'wait' }],
     ['Mcp-Name differs when decoded', { 'mcp-name': '=?base64?d2FpdA==?=' }],
     ['Mcp-Name is badly encoded', { 'mcp-name': '=?base64?%?=' }],
-  ])('answers a header mismatch when %s', async (_what, change) => {
+  ])('T17: answers a header mismatch when %s', async (_what, change) => {
     const before = upstream.executed.length
     const answer = await sendModern('tools/call', { name: 'echo', arguments: { text: 'x' } }, change)
     expect(answer).toMatchObject({ status: 400, body: { error: { code: -32020 } } })

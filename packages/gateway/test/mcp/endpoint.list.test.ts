@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { legacyRequest, modernRequest } from './support/clients.ts'
+import { connectModern, legacyRequest, modernRequest } from './support/clients.ts'
 import { jsonResponse, startModernUpstream, startRawUpstream, startScriptedUpstream } from './support/upstreams.ts'
 import { createWorld, type World } from './support/world.ts'
 
@@ -122,7 +122,7 @@ describe('createMcpEndpoint, tools/list', () => {
     expect(text).not.toContain('canary')
   })
 
-  it('keeps a list for as long as the upstream says, for one account only, and never tells it to be public', async () => {
+  it('T16: keeps a list for as long as the upstream says, for one account only, and never tells it to be public', async () => {
     await using upstream = await startScriptedUpstream(
       `[${tool('a')}]`,
       undefined,
@@ -199,5 +199,63 @@ describe('createMcpEndpoint, tools/list', () => {
     const { result } = await (await world.post(world.url('ada'), body, headers)).json()
     expect(result).toEqual({ tools: [{ name: 'n', inputSchema: { type: 'object' }, description: 'd' }] })
     expect((await list(world)).text).toContain(text)
+  })
+
+  it('T16: gives nobody what the upstream says is public, where another user got it, and calls every answer private', async () => {
+    await using upstream = await startRawUpstream((message, request) => {
+      const { id } = message
+      const canary = `canary of ${request.headers.get('authorization')}`
+      const item = { name: 'a', uri: 'x:a', uriTemplate: 'x:{a}', description: canary, inputSchema: { type: 'object' } }
+      const lists = { tools: [item], prompts: [item], resources: [item], resourceTemplates: [item] }
+      const result = { supportedVersions: ['2026-07-28'], ...lists, contents: [{ uri: 'x:a', text: canary }] }
+      const cached = { resultType: 'complete', ttlMs: 60_000, cacheScope: 'public' }
+      return jsonResponse({ jsonrpc: '2.0', id, result: { ...result, ...cached } })
+    })
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const methods = ['server/discover', 'tools/list', 'prompts/list', 'resources/list', 'resources/templates/list']
+    for (const user of ['ada', 'grace']) {
+      for (const method of [...methods, 'resources/read']) {
+        const { body, headers } = modernRequest(method, method === 'resources/read' ? { uri: 'x:a' } : {})
+        const named = method === 'resources/read' ? { ...headers, 'mcp-name': 'x:a' } : headers
+        const text = await (await world.post(world.url(user), body, named)).text()
+        expect(JSON.parse(text).result).toMatchObject({ cacheScope: 'private' })
+        expect(text).not.toContain('"public"')
+        const others = user === 'ada' ? 'grace' : 'ada'
+        expect(text).not.toContain(world.account(others, 'mail').id)
+        // What the endpoint can do is the same for everybody.
+        expect(text.includes(world.account(user, 'mail').id)).toBe(method !== 'server/discover')
+      }
+    }
+  })
+
+  it('is paged where there is much, and finds what is called by a name of its last page', async () => {
+    const all = Array.from({ length: 2_500 }, (_, index) => ({
+      name: `tool ${index}`,
+      inputSchema: { type: 'object' },
+    }))
+    const called: unknown[] = []
+    await using upstream = await startRawUpstream((message) => {
+      const { id, method, params } = message
+      const { name, cursor = '0' } = Object(params)
+      if (method === 'tools/call') called.push(name)
+      const [from, to] = [Number(cursor), Number(cursor) + 400]
+      const next = to < all.length ? { nextCursor: String(to) } : {}
+      const result = {
+        resultType: 'complete',
+        supportedVersions: ['2026-07-28'],
+        tools: all.slice(from, to),
+        content: [],
+      }
+      return jsonResponse({ jsonrpc: '2.0', id, result: { ...result, ...next } })
+    })
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const client = await connectModern(world.url('ada'))
+    const { tools } = await client.listTools()
+    expect(new Set(tools.map(({ name }) => name)).size).toBe(all.length)
+    await client.callTool({ name: tools.at(-1)?.name ?? '' })
+    expect(called).toEqual(['tool 2499'])
+    const { body, headers } = modernRequest('tools/list', { cursor: 'made-up' })
+    expect(await (await world.post(world.url('ada'), body, headers)).json()).toMatchObject({ error: { code: -32602 } })
+    await client.close()
   })
 })

@@ -6,7 +6,7 @@ import { aRing } from '../keys/ring.ts'
 const vault = createVault(aRing(['k1', 1]))
 const CONTEXT = ['connected_accounts', 'ca_1', 'user_123', 'conn_mail', 'credential', '3']
 
-describe('createVault (T60)', () => {
+describe('T60: createVault', () => {
   it.each(['', 'a token', '{"accessToken":"é🗝️"}', 'x'.repeat(100_000)])('opens what it sealed', (plaintext) => {
     expect(vault.open(vault.seal(plaintext, CONTEXT), CONTEXT)).toBe(plaintext)
   })
@@ -68,7 +68,7 @@ describe('createVault (T60)', () => {
   })
 })
 
-describe('createVault (T61)', () => {
+describe('T61: createVault', () => {
   it('T61: does not open when the tag is cut, at whichever length', () => {
     const sealed = vault.seal('secret', CONTEXT)
     for (let length = 0; length < sealed.length; length++) {
