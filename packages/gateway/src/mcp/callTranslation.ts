@@ -16,6 +16,7 @@ import {
   CLIENT_INFO_META,
   ENVELOPE_META,
   isObject,
+  isRequestId,
   LOG_LEVEL_META,
   MODERN_VERSION,
   SERVER_INFO_META,
@@ -233,7 +234,7 @@ function stripEnvelope(text: string, meta: Member, upstreamId: RequestId): Edit 
 
 function forwardNotification(text: string, message: Record<string, unknown>): Translated {
   if (!('id' in message)) return FORWARDED.has(String(message['method'])) ? { kind: 'forward', text } : { kind: 'drop' }
-  const id = member(members(text), 'id')
+  const id = isRequestId(message['id']) ? member(members(text), 'id') : undefined
   return id === undefined
     ? { kind: 'drop' }
     : { kind: 'request', id: text.slice(id.start, id.end), method: String(message['method']) }

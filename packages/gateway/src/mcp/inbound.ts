@@ -8,6 +8,7 @@ import {
   INVALID_REQUEST,
   isObject,
   isRequestId,
+  isResponseId,
   LEGACY_VERSIONS,
   MODERN_VERSION,
   MODERN_VERSIONS,
@@ -83,7 +84,7 @@ function readMessage(text: string, body: Record<string, unknown>, headers: Heade
   for (const key of ['id', 'method', 'params']) member(top, key)
   const { id, method, params = {} } = body
   if (typeof method !== 'string') {
-    return isRequestId(id) && ('result' in body || 'error' in body)
+    return isResponseId(id) && ('result' in body || 'error' in body)
       ? { kind: 'response', id, text, top }
       : notAMessage(null)
   }

@@ -35,7 +35,7 @@ type ListName = 'tools' | 'prompts' | 'resources'
 interface Wanted {
   readonly lists: ReadonlySet<ListName>
   /** Exposed URIs; undefined for whatever the upstream tells, as the 2025 revisions have it. */
-  readonly uris: readonly string[] | undefined
+  readonly uris: ReadonlySet<string> | undefined
   readonly link: LinkWish
 }
 
@@ -62,7 +62,13 @@ export function createListening(deps: ListeningDeps): Listening {
     })
     abort.signal.addEventListener('abort', () => stream.end())
     streams.set(stream, userIdentifier)
-    await follow(deps, { principal, wanted, stream, signal: abort.signal })
+    try {
+      await follow(deps, { principal, wanted, stream, signal: abort.signal })
+    } catch (error) {
+      // Nobody gets to read it: it must not count as open for ever.
+      stream.end()
+      throw error
+    }
     return stream.response
   }
 
@@ -100,7 +106,7 @@ function modernForm(id: RequestId, { lists, uris }: Wanted): StreamForm {
     ...(lists.has('tools') && { toolsListChanged: true }),
     ...(lists.has('prompts') && { promptsListChanged: true }),
     ...(lists.has('resources') && { resourcesListChanged: true }),
-    ...(uris !== undefined && uris.length > 0 && { resourceSubscriptions: uris }),
+    ...(uris !== undefined && uris.size > 0 && { resourceSubscriptions: [...uris] }),
   }
   return {
     opening: [write('notifications/subscriptions/acknowledged', { notifications })],
@@ -115,7 +121,7 @@ function wantedOf({ notifications }: Readonly<Record<string, unknown>>): Wanted 
   const uris: unknown = filter['resourceSubscriptions']
   return {
     lists: new Set(lists),
-    uris: Array.isArray(uris) ? uris.filter(isUri).slice(0, MAX_URIS) : [],
+    uris: new Set(Array.isArray(uris) ? uris.filter(isUri).slice(0, MAX_URIS) : []),
     link: { era: 'modern', capabilities: NO_CAPABILITIES },
   }
 }
@@ -191,9 +197,9 @@ async function listenToActive(
 }
 
 /** As the upstream names them; only where its resources may be used at all. */
-function urisOf(from: AllowedConnection, principal: Principal, { uris = [] }: Wanted): readonly string[] {
+function urisOf(from: AllowedConnection, principal: Principal, { uris = new Set() }: Wanted): readonly string[] {
   if (!isWhole(from, principal)) return []
-  return uris.flatMap((uri) => upstreamUri(from.naming, from.connection.name, uri) ?? [])
+  return [...uris].flatMap((uri) => upstreamUri(from.naming, from.connection.name, uri) ?? [])
 }
 
 function tell(
@@ -210,5 +216,5 @@ function tell(
   }
   if (!isWhole(from, principal)) return
   const uri = exposedUri(from.naming, from.connection.name, announcement.uri)
-  if (uris === undefined || uris.includes(uri)) stream.tellResource(uri)
+  if (uris === undefined || uris.has(uri)) stream.tellResource(uri)
 }

@@ -59,6 +59,14 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 /** Longer ones serve nobody, and they are kept for as long as a call is under way. */
 const MAX_ID_CHARS = 1024
 
+/** An upstream's session id is part of an id under which a client is asked, and may be as long as a header may be. */
+const MAX_RESPONSE_ID_CHARS = 32 * 1024
+
+/** The id of a client's response: one of ours, so that it may be longer than a client's own. */
+export function isResponseId(value: unknown): value is RequestId {
+  return typeof value === 'string' ? value.length <= MAX_RESPONSE_ID_CHARS : isRequestId(value)
+}
+
 export function isRequestId(value: unknown): value is RequestId {
   return typeof value === 'string' ? value.length <= MAX_ID_CHARS : typeof value === 'number' && Number.isFinite(value)
 }

@@ -33,4 +33,3 @@ export type CheckName =
   | 'tool.missing'
   | 'tool.refused'
   | 'tool.renamed'
-  | 'tool.refused'
