@@ -33,7 +33,7 @@ export async function startDemoServer(port: number): Promise<AsyncDisposable> {
   const server = listen({ fetch, hostname: '127.0.0.1', port })
   if (!server.listening) {
     await once(server, 'listening').catch((cause: unknown) => {
-      const message = `The demo's MCP server cannot listen on 127.0.0.1:${port}. Is something else there? Choose another --port.`
+      const message = `The demo's MCP server cannot listen on 127.0.0.1:${port}. Is something else there? Change the port in the connection "demo" of the configuration.`
       throw new GatewayError('configuration', message, { cause })
     })
   }

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { DEMO_HEADER } from './demoServer.ts'
@@ -22,7 +24,7 @@ export async function openDevFolder(given: string, port: number): Promise<DevFol
   const clientSecret = randomBytes(32).toString('base64url')
   await keep(envFile, environment(`http://127.0.0.1:${port}`, clientSecret))
   const configFile = join(folder, 'latchkey.config.json')
-  await keep(configFile, `${JSON.stringify(firstConfig(port), null, 2)}\n`)
+  await keep(configFile, `${JSON.stringify(firstConfig(port, await freePort()), null, 2)}\n`)
   const kept = parseEnv(await readFile(envFile, 'utf8')).LATCHKEY_CLIENT_SECRET
   return { configFile, envFile, clientSecret: kept ?? clientSecret }
 }
@@ -38,7 +40,7 @@ function environment(url: string, clientSecret: string): string {
   return `LATCHKEY_URL=${url}\nLATCHKEY_CLIENT_ID=${CLIENT_ID}\nLATCHKEY_CLIENT_SECRET=${clientSecret}\n`
 }
 
-function firstConfig(port: number) {
+function firstConfig(port: number, demoPort: number) {
   return {
     publicUrl: `http://127.0.0.1:${port}`,
     database: 'sqlite:./latchkey.db',
@@ -46,7 +48,7 @@ function firstConfig(port: number) {
     connections: {
       demo: {
         displayName: 'Demo',
-        mcpServerUrl: demoUrl(port),
+        mcpServerUrl: `http://127.0.0.1:${demoPort}/mcp`,
         auth: { type: 'api_key', header: DEMO_HEADER },
       },
     },
@@ -54,7 +56,13 @@ function firstConfig(port: number) {
   }
 }
 
-/** Where the demo's MCP server is, for a gateway on this port. */
-export function demoUrl(port: number): string {
-  return `http://127.0.0.1:${port + 1}/mcp`
+/** A port of the loopback address on which nothing listens now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('A port of the loopback address has no number.')
+  return address.port
 }

@@ -1,10 +1,11 @@
 import { relative } from 'node:path'
 import { loadConfigFile } from '../../config/loadConfigFile.ts'
-import type { ParsedOptions } from '../../config/parseOptions.ts'
+import { isLoopback } from '../../config/isLoopback.ts'
+import type { ConnectionDefinition, ParsedOptions } from '../../config/parseOptions.ts'
 import type { LogRecord } from '../../http/requestLog.ts'
 import { CommandError } from '../commandError.ts'
-import { startDemoServer } from '../demoServer.ts'
-import { demoUrl, openDevFolder } from '../devFolder.ts'
+import { DEMO_HEADER, startDemoServer } from '../demoServer.ts'
+import { openDevFolder } from '../devFolder.ts'
 import { EXIT } from '../exitCodes.ts'
 import { paint } from '../output.ts'
 import { serve } from '../serve.ts'
@@ -32,10 +33,9 @@ export async function dev({ config, folder, port }: DevOptions): Promise<void> {
       `dev is for a loopback publicUrl such as http://127.0.0.1:${DEFAULT_PORT}. For ${options.publicUrl.origin}: latchkey serve.`,
     )
   }
-  const ownPort = Number(options.publicUrl.port)
-  const wantsDemo = options.connections.some(({ mcpServerUrl }) => mcpServerUrl === demoUrl(ownPort))
+  const demo = options.connections.find(isDemo)
   await using running = new AsyncDisposableStack()
-  if (wantsDemo) running.use(await startDemoServer(ownPort + 1))
+  if (demo !== undefined) running.use(await startDemoServer(Number(new URL(demo.mcpServerUrl).port)))
   const envFile = config === undefined ? made.envFile : undefined
   await serve({
     config: configFile,
@@ -44,6 +44,12 @@ export async function dev({ config, folder, port }: DevOptions): Promise<void> {
     log: printRequest,
     announce: (served) => process.stdout.write(welcome(served, { configFile, envFile })),
   })
+}
+
+/** The connection that `dev` made: its MCP server runs in this process. */
+function isDemo({ name, mcpServerUrl, auth }: ConnectionDefinition): boolean {
+  const isOurs = name === 'demo' && auth.type === 'api_key' && 'header' in auth && auth.header === DEMO_HEADER
+  return isOurs && isLoopback(new URL(mcpServerUrl))
 }
 
 /** What a person who starts it can paste. It holds the client's secret, which is good on this machine only. */
