@@ -68,6 +68,30 @@ describe('userTools with require', () => {
     expect(new Set(shown).size).toBe(2)
   })
 
+  it('makes a new link, and shows it, when a grant ends again after the link was used', async () => {
+    const { plane, latchkey } = await halfConnected({ connections: ['mail', 'calendar', 'fax'] })
+    const shown: (string | undefined)[] = []
+    const onAuthorizationRequired = ([state]: readonly ConnectionState[]) => void shown.push(state?.authenticationLink)
+    for (const status of ['EXPIRED', 'ACTIVE', 'EXPIRED']) {
+      plane.setStatus('u1', 'calendar', status)
+      await latchkey.userTools('u1', { require: 'any', onAuthorizationRequired })
+    }
+    expect([shown.length, new Set(shown).size]).toEqual([2, 2])
+  })
+
+  it("shows the app's own link, which is the same for all, to each user, and again when a grant ends", async () => {
+    const { plane, latchkey } = await halfConnected({}, { startUrl: 'https://app.test/start' })
+    plane.setStatus('u2', 'mail', 'ACTIVE')
+    const shown: (string | undefined)[] = []
+    const onAuthorizationRequired = ([state]: readonly ConnectionState[]) => void shown.push(state?.authenticationLink)
+    const options = { require: 'any' as const, onAuthorizationRequired }
+    for (const user of ['u1', 'u2', 'u1']) await latchkey.userTools(user, options)
+    expect(shown).toHaveLength(2)
+    plane.setStatus('u1', 'calendar', 'EXPIRED')
+    await latchkey.userTools('u1', options)
+    expect(shown).toEqual(Array.from({ length: 3 }, () => 'https://app.test/start?connection=calendar'))
+  })
+
   it('gives the tools there are when no links to the others can be had', async () => {
     const { plane, latchkey } = await halfConnected()
     plane.inject(AUTH_STATE, () => new Response('down', { status: 500 }))

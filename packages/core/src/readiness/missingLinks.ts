@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Timing } from '../timing/timing.ts'
-import { ConnectionState } from './connectionState.ts'
+import { isEnded } from './assess.ts'
+import type { ConnectionState } from './connectionState.ts'
 
 type Show = (connections: readonly ConnectionState[]) => unknown
 
@@ -46,26 +47,35 @@ export class MissingLinks {
     }
   }
 
+  /** Nothing is missing any more: the links were used. */
+  forget(instanceId: string): void {
+    this.#kept.delete(instanceId)
+  }
+
   /** Shows the links that this callback was not shown yet. It is not waited for, and an error of its own is dropped. */
-  show(show: Show, missing: readonly ConnectionState[]): void {
+  show(show: Show, instanceId: string, missing: readonly ConnectionState[]): void {
     const shown = this.#shown.get(show) ?? new Set()
     this.#shown.set(show, shown)
-    const fresh = missing.filter(
-      ({ connectionId, authenticationLink: link }) => link && !shown.has(connectionId + link),
-    )
+    // An app's own link is the same for all its users, and for every time that a grant ends.
+    const keyOf = (state: ConnectionState) =>
+      JSON.stringify([instanceId, state.connectionId, isEnded(state), state.authenticationLink])
+    const fresh = missing.filter((state) => state.authenticationLink !== undefined && !shown.has(keyOf(state)))
     if (fresh.length === 0) return
-    for (const { connectionId, authenticationLink } of fresh) shown.add(`${connectionId}${authenticationLink}`)
+    for (const state of fresh) shown.add(keyOf(state))
     const run = async () => await show(fresh)
     run().catch(() => {})
   }
 
-  /** Good if each is as it was: one whose status changed may have used its link up. */
+  /** The link of a connection that is not missing any more was used; so was that of one whose grant ended since. */
   #good(instanceId: string, missing: readonly ConnectionState[]): readonly ConnectionState[] | undefined {
     const kept = this.#kept.get(instanceId)
     if (!kept || kept.until <= this.#timing.now()) return undefined
-    const states = missing.map(({ connectionId, status }) =>
-      kept.states.find((state) => state.connectionId === connectionId && state.status === status),
-    )
-    return states.every((state) => state instanceof ConnectionState) ? states : undefined
+    const states = kept.states.filter((state) => missing.some((now) => isSame(state, now)))
+    this.#kept.set(instanceId, { ...kept, states })
+    return states.length === missing.length ? states : undefined
   }
+}
+
+function isSame(kept: ConnectionState, now: ConnectionState): boolean {
+  return kept.connectionId === now.connectionId && isEnded(kept) === isEnded(now)
 }

@@ -337,10 +337,13 @@ export class UserReadiness {
   /** What was not required and is not ACTIVE, with links; who wants to be told is told. */
   async #missing({ ensured, states }: Authorized, request: ReadyRequest, signal: AbortSignal) {
     const missing = states.filter((state) => !state.isActive)
-    if (missing.length === 0) return []
     const { id } = ensured.instance
+    if (missing.length === 0) {
+      this.#missingLinks.forget(id)
+      return []
+    }
     const linked = await this.#missingLinks.of(id, missing, () => this.pendingWithLinks(id, signal))
-    if (request.onAuthorizationRequired) this.#missingLinks.show(request.onAuthorizationRequired, linked)
+    if (request.onAuthorizationRequired) this.#missingLinks.show(request.onAuthorizationRequired, id, linked)
     return linked
   }
 
