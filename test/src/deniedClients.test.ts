@@ -5,6 +5,9 @@ import { createLatchkey } from '@latchkey/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningGateway, startGateway } from './fixtures/index.ts'
 
+/** A URL is not there; without a token, a client looks for somewhere to register, and finds nothing. */
+const FAILURES = { url: 'there is no MCP endpoint here', endpoint: /40\d|registration|Unauthorized/i }
+
 const INFO = { name: 'denied', version: '1.0.0' }
 
 /** A client that would register itself and send its user away, if it were told how. */
@@ -63,7 +66,7 @@ describe('a client that is denied', () => {
       async (kind) => {
         const { provider, redirects } = createProvider()
         const before = gateway.answers.length
-        await expect(connect(new URL(denied[kind]), provider)).rejects.toThrow(/40[14]|registration|Unauthorized/i)
+        await expect(connect(new URL(denied[kind]), provider)).rejects.toThrow(FAILURES[kind])
         expect(redirects).toEqual([])
         for (const { path, headers, body } of gateway.answers.slice(before)) {
           expect(headers).not.toContain('text/html')
