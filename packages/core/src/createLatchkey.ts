@@ -247,9 +247,9 @@ class PooledLatchkey implements Latchkey {
     const once = () => this.#callOnce(subject, resolved, tool, args, options)
     if (!onAuthorizationRequired) return await once()
     const what = `waiting to call tool ${JSON.stringify(tool.name)} for ${nameOf(subject)}`
-    return await callAfterConsent(once, async (connections, wait) => {
+    return await callAfterConsent(once, async (connections, more) => {
       using deadline = this.#deadline({ timeoutMs: authorizationTimeoutMs, signal }, what)
-      return await this.#readiness.consent(subject, resolved, connections, onAuthorizationRequired, deadline, wait)
+      return await this.#readiness.consent(subject, resolved, connections, onAuthorizationRequired, deadline, more)
     })
   }
 

@@ -12,6 +12,7 @@ import type { Timing } from '../timing/timing.ts'
 import type { Consent } from '../tools/callAfterConsent.ts'
 import { unavailableIn } from '../tools/toToolReport.ts'
 import type { ConnectionState } from './connectionState.ts'
+import { ConsentWaits, type ConsentWait } from './consentWaits.ts'
 import type { InstanceWatch } from './instanceWatch.ts'
 import { InstanceWatches } from './instanceWatches.ts'
 import { MissingLinks } from './missingLinks.ts'
@@ -20,8 +21,7 @@ import { blocking, isSatisfied, unknownNames, type Requirement } from './require
 import { showLinks } from './showLinks.ts'
 import { nameOf, scopeOf, type Subject } from './subject.ts'
 import { unserved } from './unserved.ts'
-import { listed, waitEnded, waitForConnections } from './waitForConnections.ts'
-import { waitForNews } from './waitForNews.ts'
+import { listed, waitForConnections } from './waitForConnections.ts'
 
 /** Users whose endpoint is remembered. */
 const MAX_KNOWN_USERS = 10_000
@@ -51,16 +51,6 @@ export interface UserReadinessOptions {
   readonly graceMs: number
 }
 
-type Show = NonNullable<ReadyOptions['onAuthorizationRequired']>
-
-/** A wait in the middle of a run, and who is shown its links. */
-interface ConsentWait {
-  readonly required: readonly ConnectionState[]
-  readonly names: readonly string[]
-  readonly show: Show
-  readonly signal: AbortSignal
-}
-
 interface Known {
   readonly resolved: ResolvedEndpoint
   /** The connections that were ACTIVE. */
@@ -87,11 +77,12 @@ export class UserReadiness {
   readonly #linking = new SingleFlight<readonly ConnectionState[]>()
   readonly #watches = new InstanceWatches<EnsuredInstance | undefined>()
   readonly #missingLinks: MissingLinks
-  readonly #consents = new WeakMap<Show, SingleFlight<Consent>>()
+  readonly #consents: ConsentWaits
 
   constructor(options: UserReadinessOptions) {
     this.#options = options
     this.#missingLinks = new MissingLinks(options.timing)
+    this.#consents = new ConsentWaits(options)
   }
 
   /**
@@ -138,78 +129,30 @@ export class UserReadiness {
   }
 
   /**
-   * Waits until the user has authorized these connections, after a call was refused for want of them. Calls that are
-   * refused at the same time share one wait, and the links are shown once. The credential and the tools are got anew
-   * afterwards.
+   * Waits until the user has authorized these connections, after a call was refused for want of them.
    *
-   * @param more whether they are ACTIVE, and their user has to grant them more: an event tells when that is done.
+   * @param more whether they are ACTIVE, and their user has to grant them more.
    */
-  async consent(
+  consent(
     subject: Subject,
     resolved: ResolvedEndpoint,
     required: readonly ConnectionState[],
-    show: Show,
+    show: ConsentWait['show'],
     deadline: Deadline,
-    { more = false }: { more?: boolean } = {},
+    more: boolean,
   ): Promise<Consent> {
-    const flights = this.#consents.get(show) ?? new SingleFlight<Consent>()
-    this.#consents.set(show, flights)
-    const names = required.map(({ connectionName }) => connectionName)
-    const wait = more ? this.#grantMore.bind(this) : this.#consent.bind(this)
-    try {
-      return await flights.run(JSON.stringify([this.#scopedKey(subject), names, more]), deadline.signal, (signal) =>
-        wait(subject, resolved, { required, names, show, signal }),
-      )
-    } catch (error) {
-      throw deadline.signal.aborted ? waitEnded(deadline, nameOf(subject), required) : error
-    }
-  }
-
-  async #consent(
-    subject: Subject,
-    { instance, credential, key }: ResolvedEndpoint,
-    { required, names, show, signal }: ConsentWait,
-  ): Promise<Consent> {
-    const { backend, timing, pool } = this.#options
-    const initial = await backend.getAuthState(instance.id, { signal })
-    const require = unknownNames(initial, names).length === 0 ? names : 'all'
-    // Somebody else may have seen to it between the refusal and now.
-    const isLacking = !isSatisfied(initial, require)
-    if (isLacking) {
-      const renew = (waiting: AbortSignal) => this.pendingWithLinks(instance.id, waiting)
-      await waitForConnections({
-        watch: this.#watch(subject, { instance }),
-        initial,
-        linksShown: true,
-        deadline: { signal, ended: undefined },
-        subject: nameOf(subject),
-        require,
-        meanwhile: (waiting) => showLinks({ pending: required, show, renew, timing, signal: waiting }),
-      })
-    }
-    // The account may be another one than the token was made for.
-    credential.forget()
-    pool.peek(key)?.forgetTools()
-    return isLacking ? 'given' : 'unchanged'
-  }
-
-  async #grantMore(
-    _subject: Subject,
-    { instance }: ResolvedEndpoint,
-    { required, names, show, signal }: ConsentWait,
-  ): Promise<Consent> {
-    const { backend, timing } = this.#options
-    const mistake = Promise.withResolvers<never>()
-    const waiting = new AbortController()
-    const shown = async () => await show(required)
-    const onOpen = () => void shown().catch(mistake.reject)
-    const news = { backend, timing, instanceId: instance.id, names, onOpen }
-    try {
-      const told = waitForNews({ ...news, signal: AbortSignal.any([signal, waiting.signal]) })
-      return (await Promise.race([told, mistake.promise])) ? 'given' : 'unseen'
-    } finally {
-      waiting.abort()
-    }
+    const { instance } = resolved
+    return this.#consents.wait({
+      key: JSON.stringify([this.#scopedKey(subject), more]),
+      subject: nameOf(subject),
+      resolved,
+      watch: () => this.#watch(subject, { instance }),
+      renew: (signal) => this.pendingWithLinks(instance.id, signal),
+      required,
+      show,
+      deadline,
+      more,
+    })
   }
 
   /** What is known of the user's endpoints is not so any more. */

@@ -13,14 +13,14 @@ export type Consent = 'given' | 'unchanged' | 'unseen'
  */
 export async function callAfterConsent<T>(
   call: () => Promise<T>,
-  consent: (connections: readonly ConnectionState[], wait: { more: boolean }) => Promise<Consent>,
+  consent: (connections: readonly ConnectionState[], more: boolean) => Promise<Consent>,
 ): Promise<T> {
   const first = await refusalOf(call)
   if ('result' in first) return first.result
-  if ((await consent(first.refusal.connections, { more: false })) === 'given') return await call()
+  if ((await consent(first.refusal.connections, false)) === 'given') return await call()
   const second = await refusalOf(call)
   if ('result' in second) return second.result
-  if ((await consent(second.refusal.connections, { more: true })) !== 'given') throw second.refusal
+  if ((await consent(second.refusal.connections, true)) !== 'given') throw second.refusal
   return await call()
 }
 
