@@ -1,5 +1,5 @@
 import { createLatchkey } from '@latchkey/core'
-import { type Revision, runConformance, startConformanceServer } from '@latchkey/test/conformance'
+import { comparableChecks, type Revision, runConformance, startConformanceServer } from '@latchkey/test/conformance'
 import { startGateway } from '@latchkey/test/fixtures'
 import type { Benchmark, Figures } from './benchmark.ts'
 
@@ -22,10 +22,11 @@ export const conformance: Benchmark = {
     for (const revision of REVISIONS) {
       const name = revision.replaceAll('-', '_')
       for (const [way, target] of Object.entries({ direct: upstream.url, gateway: endpoint })) {
-        const { passed, failed, checks } = await runConformance(target, revision)
-        for (const check of checks.filter((line) => line.includes(': FAILURE'))) say(`${way}: ${check}`)
-        figures[`conformance.${name}.${way}`] = passed
-        figures[`conformance.${name}.${way}_failed`] = failed
+        const checks = comparableChecks(await runConformance(target, revision))
+        const failures = checks.filter((check) => check.includes(': FAILURE'))
+        for (const check of failures) say(`${way}: ${check}`)
+        figures[`conformance.${name}.${way}`] = checks.filter((check) => check.includes(': SUCCESS')).length
+        figures[`conformance.${name}.${way}_failed`] = failures.length
       }
     }
     return figures
