@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createGuardedFetch, type GuardedFetchOptions } from '../../src/http/guardedFetch.ts'
 import { GatewayError } from '../../src/errors.ts'
@@ -98,7 +98,7 @@ describe('createGuardedFetch', () => {
       ? INSIDE.filter((url) => !/127|2130706433|0x7f000001|0177|::1\]|①/.test(url) || /64:ff9b|::127/.test(url))
       : INSIDE
 
-    it.each([...outside, ...REFUSED_AS_WRITTEN])('refuses %s before it connects', async (url) => {
+    it.each([...outside, ...REFUSED_AS_WRITTEN])('T40: refuses %s before it connects', async (url) => {
       const fetch = guardedFetch({ ...options, resolveAll: () => expect.unreachable('nothing is to be resolved') })
       expect((await failureOf(fetch(url))).code).toBe('upstream_invalid')
     })
@@ -110,7 +110,7 @@ describe('createGuardedFetch', () => {
       ['loopback of IPv6', ['::1']],
       ['a mapped address', ['::ffff:169.254.169.254']],
       ['nothing', []],
-    ])('refuses a name that resolves to %s', async (_case, addresses) => {
+    ])('T40: refuses a name that resolves to %s', async (_case, addresses) => {
       const fetch = guardedFetch({
         ...options,
         resolveAll: (_name, callback) =>
@@ -125,13 +125,13 @@ describe('createGuardedFetch', () => {
     })
   })
 
-  it('refuses loopback over http when loopback is not allowed', async () => {
+  it('T40: refuses loopback over http when loopback is not allowed', async () => {
     const { url, requests } = await serve((_request, response) => response.end(CANARY))
     expect((await failureOf(guardedFetch({})(url))).message).not.toContain(CANARY)
     expect(requests).toHaveLength(0)
   })
 
-  it('asks the resolver anew for each connection when a name is rebound', async () => {
+  it('T40: asks the resolver anew for each connection when a name is rebound', async () => {
     const { port, requests } = await serve((_request, response) => response.end(CANARY))
     const answers = ['127.0.0.1', '10.0.0.1']
     const fetch = guardedFetch({
@@ -159,7 +159,7 @@ describe('createGuardedFetch', () => {
     })
   })
 
-  it.each([301, 302, 303, 304, 307, 308])('follows no redirect when the answer is %i', async (status) => {
+  it.each([301, 302, 303, 304, 307, 308])('T42: follows no redirect when the answer is %i', async (status) => {
     const target = await serve((_request, response) => response.end(CANARY))
     const { url } = await serve((_request, response) =>
       response.writeHead(status, { location: `${target.url}/?${CANARY}` }).end(),
@@ -177,9 +177,18 @@ describe('createGuardedFetch', () => {
       'gzip',
       (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(64 * MIB))),
     ],
+    [
+      'br',
+      (response) =>
+        response.writeHead(200, { 'content-encoding': 'br' }).end(brotliCompressSync(Buffer.alloc(64 * MIB))),
+    ],
+    [
+      'deflate',
+      (response) => response.writeHead(200, { 'content-encoding': 'deflate' }).end(deflateSync(Buffer.alloc(64 * MIB))),
+    ],
   ]
 
-  it.each(bombs)('stops a %s answer at the cap on its decoded bytes', async (_kind, listener) => {
+  it.each(bombs)('T44: stops a %s answer at the cap on its decoded bytes', async (_kind, listener) => {
     const { url } = await serve((_request, response) => listener(response))
     const response = await guardedFetch()(url, { maxBytes: MIB })
     let received = 0
@@ -192,6 +201,58 @@ describe('createGuardedFetch', () => {
     expect(received).toBeLessThanOrEqual(MIB)
   })
 
+  it('T44: decodes no second layer of compression', async () => {
+    const { url } = await serve((_request, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(gzipSync(Buffer.alloc(64 * MIB)))),
+    )
+    const body = await (await guardedFetch()(url, { maxBytes: MIB })).arrayBuffer()
+    expect(body.byteLength).toBeLessThan(MIB)
+  })
+
+  it.each([
+    ['many headers', 100_000, 'x-a: b\r\n'],
+    ['one header without end', 1, `x-a: ${'b'.repeat(MIB)}\r\n`],
+  ])('T44: reads no further when an answer has %s', async (_what, times, header) => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\n${header.repeat(times)}`))
+    })
+    const port = await listen(server)
+    cleanups.push(async () => void server.close())
+    expect((await failureOf(guardedFetch()(`http://127.0.0.1:${port}/`))).code).toBe('upstream_unavailable')
+  })
+
+  it('T45: gives up when the body comes byte by byte for longer than the caller waits, and keeps no socket', async () => {
+    const closed = Promise.withResolvers<void>()
+    const { url } = await serve((_request, response) => {
+      const timer = setInterval(() => response.write('x'), 5)
+      response.on('close', () => {
+        clearInterval(timer)
+        closed.resolve()
+      })
+    })
+    const signal = AbortSignal.timeout(100)
+    const response = await guardedFetch()(url, { signal, partition: 'a' })
+    await expect(response.text()).rejects.toMatchObject({ name: 'TimeoutError' })
+    await closed.promise
+  })
+
+  it('T45: keeps no socket to a server that accepts and says nothing', async () => {
+    const closed = Promise.withResolvers<void>()
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => {})
+      socket.on('close', () => closed.resolve())
+      socket.resume()
+    })
+    const port = await listen(server)
+    cleanups.push(async () => void server.close())
+    const failure = await failureOf(
+      guardedFetch()(`http://127.0.0.1:${port}/`, { headersTimeoutMs: 50, partition: 'a' }),
+    )
+    expect(failure.code).toBe('upstream_unavailable')
+    await closed.promise
+  })
+
   it('decodes an answer that is compressed without being asked', async () => {
     const { url } = await serve((_request, response) =>
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{"a":1}')),
@@ -201,29 +262,32 @@ describe('createGuardedFetch', () => {
     expect(response.headers.has('content-encoding')).toBe(false)
   })
 
-  it.each(['gzip', 'br', 'deflate'])('says so when a body does not decode as %s', async (encoding) => {
-    const { url } = await serve((_request, response) =>
-      response.writeHead(200, { 'content-encoding': encoding }).end(`${CANARY} is no such thing`),
-    )
-    const failure = await failureOf((await guardedFetch()(url)).text())
-    expect(failure.code).toBe('upstream_invalid')
-    expect(failure.message).not.toContain(CANARY)
-  })
+  it.each(['gzip', 'br', 'deflate'])(
+    'T41: says so, and nothing of the body, when it does not decode as %s',
+    async (encoding) => {
+      const { url } = await serve((_request, response) =>
+        response.writeHead(200, { 'content-encoding': encoding }).end(`${CANARY} is no such thing`),
+      )
+      const failure = await failureOf((await guardedFetch()(url)).text())
+      expect(failure.code).toBe('upstream_invalid')
+      expect(failure.message).not.toContain(CANARY)
+    },
+  )
 
-  it.each(['gzip, gzip', 'zstd', 'compress'])('refuses the encoding %s', async (encoding) => {
+  it.each(['gzip, gzip', 'zstd', 'compress'])('T44: refuses the encoding %s', async (encoding) => {
     const { url } = await serve((_request, response) =>
       response.writeHead(200, { 'content-encoding': encoding }).end('x'),
     )
     expect((await failureOf(guardedFetch()(url))).code).toBe('upstream_invalid')
   })
 
-  it('gives up when no headers come', async () => {
+  it('T45: gives up when no headers come', async () => {
     const { url } = await serve(() => {})
     const failure = await failureOf(guardedFetch()(url, { headersTimeoutMs: 50 }))
     expect(failure).toMatchObject({ code: 'upstream_unavailable', message: expect.stringContaining('in time') })
   })
 
-  it('gives up when the body falls silent', async () => {
+  it('T45: gives up when the body falls silent', async () => {
     const { url } = await serve((_request, response) => response.write('{'))
     const response = await guardedFetch()(url, { bodyIdleTimeoutMs: 50 })
     expect((await failureOf(response.text())).code).toBe('upstream_unavailable')
@@ -283,7 +347,7 @@ describe('createGuardedFetch', () => {
     expect(Buffer.concat(chunks).equals(whole)).toBe(true)
   })
 
-  it('keeps a socket within a partition and shares none between two', async () => {
+  it('T51: keeps a socket within a partition and shares none between two', async () => {
     const { url, requests } = await serve((_request, response) => response.end('ok'))
     const fetch = guardedFetch()
     const socketsOf = async (partition: string | undefined, calls: number) => {
@@ -300,7 +364,7 @@ describe('createGuardedFetch', () => {
     expect((await socketsOf(undefined, 5)).size).toBe(5)
   })
 
-  it('hands a response that comes out of turn to nobody', async () => {
+  it('T51: hands a response that comes out of turn to nobody', async () => {
     const sockets = new Set<Socket>()
     const server = createTcpServer((socket) => {
       sockets.add(socket)
@@ -319,7 +383,7 @@ describe('createGuardedFetch', () => {
     }
   })
 
-  it('uses no proxy from the environment', async () => {
+  it('T40: uses no proxy from the environment', async () => {
     const proxy = await serve((_request, response) => response.end(CANARY))
     const { url } = await serve((_request, response) => response.end('direct'))
     const before = { ...process.env }
