@@ -3,7 +3,7 @@ import { createLeakDetector } from './isolation/leakDetector.ts'
 import { runIsolation } from './isolation/isolationRun.ts'
 import { canaryOf } from './fixtures/index.ts'
 
-/** As many as a flag says; a million took about a quarter of an hour. */
+/** As many as a flag says; a million take as many times longer. */
 const CALLS = Number(process.env['LATCHKEY_ISOLATION_CALLS'] ?? 100_000)
 
 describe('the isolation run', () => {
