@@ -100,7 +100,7 @@ describe.each([{ javaScriptEnabled: true }, { javaScriptEnabled: false }])(
       },
     )
 
-    it('comes with headers that keep it out of frames, caches and referrers when it is opened', async () => {
+    it('T7: comes with headers that keep it out of frames, caches and referrers when it is opened', async () => {
       const link = await stack.linkFor(userOf('frame'), 'mail')
       const response = await page.goto(link)
       expect(response?.headers()['content-security-policy']).toContain("frame-ancestors 'none'")
