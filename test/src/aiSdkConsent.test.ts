@@ -9,6 +9,7 @@ import {
 import { generateText, isStepCount, ToolLoopAgent, type ModelMessage } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod'
 
 type Content = Awaited<ReturnType<MockLanguageModelV4['doGenerate']>>['content']
 
@@ -134,6 +135,31 @@ describe('callAgain', () => {
       expect(prompt).not.toContain('has to be authorized')
     },
   )
+})
+
+describe('a ToolLoopAgent for many users', () => {
+  it('has the tools of the user that each call names', async () => {
+    const { state, latchkey } = mailbox()
+    state.consented = true
+    const asked: string[] = []
+    const getTools = createUserTools({
+      userTools: async (user) => {
+        asked.push(user)
+        return await latchkey.userTools()
+      },
+    })
+    const agent = new ToolLoopAgent({
+      model: scripted([SEND]),
+      callOptionsSchema: z.object({ userId: z.string() }),
+      prepareCall: async ({ options, ...rest }) => {
+        const tools = await getTools(options.userId)
+        return { ...rest, tools, prepareStep: refreshTools(tools) }
+      },
+    })
+    await agent.generate({ messages: GO, options: { userId: 'bob' } })
+    expect(state.done).toEqual(['send {"to":"x"}'])
+    expect(new Set(asked)).toEqual(new Set(['bob']))
+  })
 })
 
 describe('refreshTools', () => {
