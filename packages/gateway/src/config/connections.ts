@@ -64,8 +64,7 @@ export function createConnections(options: ConnectionsOptions): ManagedConnectio
     isFromConfiguration: (id) => registry.isFromConfiguration(id),
 
     async create(name, definition, spell) {
-      const { auth } = parseConnection(name, definition, spell)
-      refuseLocal(auth.type)
+      parseConnection(name, definition, spell)
       if (registry.connectionByName(name) !== undefined) throw taken(name)
       const id = await store.connections.ensure({ id: newId('conn'), name, createdAt: new Date(clock()) })
       await write(id, definition, 'none').catch((error: unknown) => {
@@ -76,7 +75,7 @@ export function createConnections(options: ConnectionsOptions): ManagedConnectio
 
     async replace(id, definition, spell) {
       const { name } = refuseConfigured(requireConnection(id))
-      refuseLocal(parseConnection(name, definition, spell).auth.type)
+      parseConnection(name, definition, spell)
       await write(id, definition, 'one')
       return requireConnection(id)
     },
@@ -89,7 +88,10 @@ export function createConnections(options: ConnectionsOptions): ManagedConnectio
 
   function refuseConfigured(connection: Connection): Connection {
     if (!registry.isFromConfiguration(connection.id)) return connection
-    throw new GatewayError('conflict', `The connection "${connection.name}" is from the configuration. Change it there.`)
+    throw new GatewayError(
+      'conflict',
+      `The connection "${connection.name}" is from the configuration. Change it there.`,
+    )
   }
 }
 
@@ -97,12 +99,6 @@ async function refuseWhileUsed(store: Pick<Store, 'configs'>, id: string): Promi
   const [config] = await store.configs.list({ connectionIds: [id], limit: 1 })
   if (config === undefined) return
   throw new GatewayError('conflict', `The MCP config "${config.name}" uses this connection. Change or delete it first.`)
-}
-
-/** Whoever may use the API must not be able to run programs on the gateway's machine. */
-function refuseLocal(type: string): void {
-  if (type !== 'stdio') return
-  throw new GatewayError('invalid_request', 'auth.type: "stdio" is only for the configuration file')
 }
 
 function taken(name: string): GatewayError {

@@ -75,7 +75,7 @@ const auth = z.discriminatedUnion(
 /** `__` divides the connection from the tool in a tool's name, so no connection has it in its own. */
 const CONNECTION_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,31}$/
 
-export const connectionName = z
+export const connectionNameSchema = z
   .string()
   .regex(
     CONNECTION_NAME,
@@ -322,7 +322,7 @@ export const optionsSchema = strict({
   database: database.default('sqlite:./latchkey.db'),
   clients,
   userVerification: userVerification.optional(),
-  connections: z.record(connectionName, connectionSchema, must('an object')),
+  connections: z.record(connectionNameSchema, connectionSchema, must('an object')),
   configs: z.record(configName, config, must('an object')).default({}),
   webhooks: webhooks.default([]),
   encryptionKeys: secret.optional(),

@@ -10,7 +10,7 @@ import type { KeyManagement } from '../vault/keyManagement.ts'
 import { isLoopback } from './isLoopback.ts'
 import { DEFAULT_RATE_LIMITS, NO_RATE_LIMITS, type RateLimit, type RateLimitSettings } from '../limits/rateLimits.ts'
 import type { TrustedProxies } from '../http/clientAddress.ts'
-import { connectionName, connectionSchema, optionsSchema, type TelemetrySettings } from './optionsSchema.ts'
+import { connectionNameSchema, connectionSchema, optionsSchema, type TelemetrySettings } from './optionsSchema.ts'
 import { isPlainObject, resolveEnvironment, type Environment, type Problem } from './resolveEnvironment.ts'
 import { withPreset } from './presets.ts'
 import { suggest } from './suggest.ts'
@@ -213,7 +213,7 @@ export function parseConnection(
   given: unknown,
   spell: (key: string) => string = (key) => key,
 ): ConnectionDefinition {
-  const parsedName = connectionName.safeParse(name)
+  const parsedName = connectionNameSchema.safeParse(name)
   const { data, error } = connectionSchema.safeParse(withPreset(given))
   const problems = [
     ...problemsOf(parsedName.error).map(({ message }) => ({ path: ['name'], message })),

@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject, type webcrypto } from 'node:crypto'
+import { createPrivateKey, type KeyObject } from 'node:crypto'
 import * as oauth from 'oauth4webapi'
 import type { OAuthConnectionAuth } from '../domain.ts'
 import type { Secret } from '../secret.ts'
@@ -48,7 +48,7 @@ function parse(text: string): Record<string, unknown> | undefined {
   }
 }
 
-async function toSigningKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
+async function toSigningKey(key: KeyObject): Promise<oauth.PrivateKey['key']> {
   const algorithm = algorithmOf(key)
   if (algorithm === undefined) throw new Error('is not a key to sign with')
   return await crypto.subtle.importKey('pkcs8', key.export({ type: 'pkcs8', format: 'der' }), algorithm, false, [
