@@ -28,7 +28,11 @@ export function readSse(body: ReadableStream<Uint8Array>, maxEventChars: number)
   let tooLarge = false
   const parser = createParser({
     maxBufferSize: maxEventChars,
-    onEvent: ({ data }) => void items.push({ kind: 'message', data }),
+    onEvent({ data }) {
+      // The parser measures what is left when a chunk is read, not an event that this chunk completes.
+      if (data.length > maxEventChars) tooLarge = true
+      else items.push({ kind: 'message', data })
+    },
     onComment: () => void items.push({ kind: 'comment' }),
     onError: ({ type }) => {
       tooLarge ||= type === 'max-buffer-size-exceeded'

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { legacyRequest, modernRequest } from './support/clients.ts'
 import { jsonResponse, startRawUpstream, startScriptedUpstream } from './support/upstreams.ts'
@@ -205,4 +206,129 @@ describe('createMcpEndpoint, names and numbers', () => {
       expect(upstream.seen).toEqual([])
     },
   )
+})
+
+describe('createMcpEndpoint, answers that are too long or not for the client', () => {
+  const CANARY = 'canary-of-the-inside'
+
+  it('T44: says which limit it was when an event is longer than 1 MiB', async () => {
+    await using upstream = await startScriptedUpstream(`[${toolOf('one', '{}')}]`, (body) => {
+      const text = `{"jsonrpc":"2.0","id":${JSON.parse(body).id},"result":{"content":["${'x'.repeat(MIB)}"]}}`
+      return new Response(`data: ${text}\n\n`, { headers: { 'content-type': 'text/event-stream' } })
+    })
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    expect((await call(world)).text).toContain('sent an event of more than 1048576 characters')
+  })
+
+  it('T44: says which limit it was when a result is longer than 10 MiB, compressed or not', async () => {
+    const answers = [
+      (text: string) => jsonResponse(text),
+      (text: string) =>
+        new Response(gzipSync(text), { headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' } }),
+    ]
+    for (const answer of answers) {
+      await using upstream = await startScriptedUpstream(`[${toolOf('one', '{}')}]`, (body) =>
+        answer(`{"jsonrpc":"2.0","id":${JSON.parse(body).id},"result":{"content":["${'x'.repeat(11 * MIB)}"]}}`),
+      )
+      await using world = await createWorld({ connections: { mail: upstream.url } })
+      expect((await call(world)).text).toContain('answered with more than 10485760 bytes')
+    }
+  })
+
+  it('T44: cuts an event off that has a million fields', async () => {
+    await using upstream = await startScriptedUpstream(
+      `[${toolOf('one', '{}')}]`,
+      () => new Response('data: x\n'.repeat(1_000_000), { headers: { 'content-type': 'text/event-stream' } }),
+    )
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const { status, text } = await call(world)
+    expect(status).toBe(200)
+    expect(text).toContain('"connection":"mail"')
+    expect((await list(world)).tools).toHaveLength(1)
+  })
+
+  it.each([200, 301, 400, 403, 404, 500])(
+    'T41 T43: repeats nothing of an answer with status %i that is no message, nor of its headers',
+    async (status) => {
+      await using upstream = await startScriptedUpstream(
+        `[${toolOf('one', '{}')}]`,
+        () =>
+          new Response(`<html>${CANARY}`, {
+            status,
+            headers: {
+              'content-type': 'text/html',
+              'set-cookie': CANARY,
+              location: `https://${CANARY}.example/`,
+              'www-authenticate': `Bearer resource_metadata="https://${CANARY}.example/"`,
+              'alt-svc': CANARY,
+              'clear-site-data': CANARY,
+              'access-control-allow-origin': CANARY,
+              'mcp-session-id': CANARY,
+            },
+          }),
+      )
+      await using world = await createWorld({ connections: { mail: upstream.url } })
+      for (const { body, headers } of [
+        modernRequest('tools/call', { name: 'one' }),
+        legacyRequest('tools/call', { name: 'one' }),
+      ]) {
+        const response = await world.post(world.url('ada'), body, headers)
+        const all = `${JSON.stringify([...response.headers])}${await response.text()}${JSON.stringify(world.logLines)}`
+        expect(all).not.toContain(CANARY)
+        expect(all).toContain('mail')
+      }
+    },
+  )
+
+  it('T43: relays no header of an answer that is a message', async () => {
+    await using upstream = await startScriptedUpstream(`[${toolOf('one', '{}')}]`, (body) => {
+      const text = JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(body).id, result: { content: [] } })
+      const own = { 'set-cookie': CANARY, 'alt-svc': CANARY, 'access-control-allow-origin': '*', 'x-other': CANARY }
+      return new Response(text, { headers: { 'content-type': 'application/json', ...own } })
+    })
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const { body, headers } = modernRequest('tools/call', { name: 'one' })
+    const response = await world.post(world.url('ada'), body, headers)
+    const names = [...response.headers.keys()]
+    expect(
+      names.filter(
+        (name) =>
+          !['cache-control', 'connection', 'content-length', 'content-type', 'date', 'keep-alive'].includes(name) &&
+          name !== 'transfer-encoding',
+      ),
+    ).toEqual([])
+    expect(await response.text()).toContain('"result"')
+  })
+})
+
+describe('createMcpEndpoint, an upstream that asks too much', () => {
+  /** A client of 2025-11-25 that can be asked, towards an upstream of 2026-07-28 that asks so many things at once. */
+  async function askedFor(count: number): Promise<string> {
+    await using upstream = await startScriptedUpstream('[]', (body) => {
+      const question = { method: 'elicitation/create', params: { mode: 'form', message: 'x', requestedSchema: {} } }
+      const inputRequests = Object.fromEntries(Array.from({ length: count }, (_, index) => [`q${index}`, question]))
+      const result = { resultType: 'input_required', inputRequests }
+      return jsonResponse({ jsonrpc: '2.0', id: JSON.parse(body).id, result })
+    })
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const initialize = legacyRequest('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: { elicitation: { form: {} } },
+      clientInfo: { name: 'x', version: '1' },
+    })
+    const opened = await world.post(world.url('ada'), initialize.body, initialize.headers)
+    const session = opened.headers.get('mcp-session-id') ?? ''
+    await opened.text()
+    const { body, headers } = legacyRequest('tools/call', { name: 'one', arguments: {} })
+    const response = await world.post(world.url('ada'), body, { ...headers, 'mcp-session-id': session })
+    return await response.text()
+  }
+
+  it('ends the call when there are more questions in one round than a person answers', async () => {
+    expect(await askedFor(10_000)).toContain('asks what its client cannot be asked')
+  })
+
+  it('ends the call when it asks for nothing, again and again', async () => {
+    expect(await askedFor(0)).toContain('asked for input more than 10 times')
+  })
 })
