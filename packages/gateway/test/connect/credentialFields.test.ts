@@ -92,14 +92,14 @@ describe('the form for a user name and a password', () => {
   })
 })
 
-describe('createVerifyCredential', () => {
-  const typed = (kind: ConnectionAuth['type'], values: Record<string, string>, url: string): Credential => ({
-    type: 'fields',
-    kind,
-    values,
-    origin: new URL(url).origin,
-  })
+const typed = (kind: ConnectionAuth['type'], values: Record<string, string>, url: string): Credential => ({
+  type: 'fields',
+  kind,
+  values,
+  origin: new URL(url).origin,
+})
 
+describe('createVerifyCredential', () => {
   it.each<readonly [string, ConnectionAuth, Record<string, string>, Record<string, string>, string]>([
     ['a token', { type: 'bearer' }, { token: 'tk-1' }, { authorization: 'Bearer tk-1' }, '/mcp?v=1'],
     [
