@@ -107,10 +107,7 @@ export function createControl(options: ControlOptions): Hono {
   })
   app.get('/openapi.json', openApiRoute(apiPaths))
   app.use('/api/*', authenticate(options), auditRequests({ audit: options.audit, routes: apiPaths }), limited, guard)
-  app.use(
-    '/api/*',
-    idempotency({ ...options, keys: options.store.idempotency, routes: apiPaths }),
-  )
+  app.use('/api/*', idempotency({ ...options, keys: options.store.idempotency, routes: apiPaths }))
   app.route('/api/v1/mcp/configs', configRoutes(shared))
   app.route('/api/v1/mcp/instances', instanceRoutes(shared))
   app.route('/api/v1/webhooks', webhookRoutes(shared))

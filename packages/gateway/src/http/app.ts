@@ -9,7 +9,7 @@ import { errorResponse } from './errorResponse.ts'
 import { createHostGuard } from './hostGuard.ts'
 import type { Readiness } from './readiness.ts'
 import { traceRequests } from './traceRequests.ts'
-import { createRequestLog, type LogRecord, type LogSink } from './requestLog.ts'
+import { createRequestLog, type LogSink } from './requestLog.ts'
 
 export interface AppOptions {
   readonly publicUrl: URL
@@ -24,6 +24,7 @@ export interface AppOptions {
   readonly clientAddress: ClientAddress
   /** Default: nothing is traced or measured. */
   readonly telemetry?: Telemetry | undefined
+  /** Never throws. */
   readonly log: LogSink
   readonly clock: Clock
 }
@@ -104,7 +105,7 @@ function logRequests(log: LogSink, clock: Clock): MiddlewareHandler {
     const requestLog = requestLogOf(context)
     await next()
     const { status } = context.res
-    write(log, {
+    log({
       time: new Date(clock()).toISOString(),
       level: status >= 500 ? 'error' : 'info',
       message: 'request',
@@ -116,14 +117,5 @@ function logRequests(log: LogSink, clock: Clock): MiddlewareHandler {
       durationMs: Math.round((performance.now() - started) * 100) / 100,
       ...requestLog.fields,
     })
-  }
-}
-
-/** A log that fails must not take an answer down. */
-function write(log: LogSink, record: LogRecord): void {
-  try {
-    log(record)
-  } catch {
-    // Where would one say so?
   }
 }

@@ -6,6 +6,17 @@ export type LogRecord = Readonly<Record<string, string | number | boolean | unde
 /** Where log lines go; called before the answer is sent, so it should not block. Default of an embedded gateway: nowhere; of `latchkey serve`: standard output, as JSON. */
 export type LogSink = (record: LogRecord) => void
 
+/** A log that fails must not take an answer down, nor a change look as if it had not been made. */
+export function neverFailing(log: LogSink): LogSink {
+  return (record) => {
+    try {
+      log(record)
+    } catch {
+      // Where would one say so?
+    }
+  }
+}
+
 /** Collects the fields of one request's line. */
 export function createRequestLog(): RequestLog & {
   readonly fields: Record<string, string | number | boolean | undefined>

@@ -83,6 +83,16 @@ describe('the audit log', () => {
     ])
   })
 
+  it('T71: says anew what was given out when an answer is given again', async () => {
+    await linkOnce()
+    await linkOnce()
+    const issued = await entries('&action=authentication_link.issued')
+    expect(issued.map(({ user_identifier: user, details }) => [user, details?.['replayed']])).toEqual([
+      ['anna', true],
+      ['anna', undefined],
+    ])
+  })
+
   it('names who changed what, by which request', async () => {
     const created = await asApp('POST', '/api/v1/mcp/configs', {
       name: 'new',

@@ -147,6 +147,31 @@ describe('createConnect', () => {
       expect((await send(newLink().url, { method: 'POST', body: form('x'.repeat(20_000)) })).status).toBe(413)
     })
 
+    it('is taken without a length, and refused when it then is huge', async () => {
+      const { browser, newLink, send } = await startWorld()
+      const { url } = newLink()
+      const sendStream = async (csrfToken: string) => {
+        const body = new Blob([form(csrfToken).toString()]).stream()
+        const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+        return await send(url, { method: 'POST', headers, body, duplex: 'half' } as RequestInit & {
+          headers: typeof headers
+        })
+      }
+      const huge = await sendStream('x'.repeat(20_000))
+      expect([huge.status, await huge.text()]).toEqual([413, expect.stringContaining('That was too long')])
+      expect((await sendStream(hiddenToken((await browser.open(url)).html))).status).toBe(303)
+    })
+
+    it('leads to nothing, and nobody to the provider, when its link goes at that moment', async () => {
+      const { browser, newLink, send, flows } = await startWorld()
+      const { url, token } = newLink()
+      const csrfToken = hiddenToken((await browser.open(url)).html)
+      flows.loseLink()
+      const response = await send(url, { method: 'POST', body: form(csrfToken) })
+      expect([response.status, response.headers.get('location')]).toEqual([303, `/connect/${token}`])
+      expect(response.headers.getSetCookie()).toEqual([])
+    })
+
     it('T24: leads to the provider, with a cookie that is set only then', async () => {
       const { browser, newLink, send, provider, flows } = await startWorld()
       const { url, token } = newLink()
@@ -223,6 +248,33 @@ describe('createConnect', () => {
       expect(callback?.headers.getSetCookie().join()).toMatch(/latchkey_flow_\w+=; Max-Age=0/)
     })
 
+    it('T71: is in the audit log from its beginning to its end, whose it is and nothing secret', async () => {
+      const { browser, newLink, accountId, connection, audited } = await startWorld()
+      const { url, token } = newLink()
+      await consentAs('anna', url, { browser, decision: 'deny' })
+      await consentAs('anna', url, { browser })
+      expect(audited.map(({ action, outcome }) => [action, outcome])).toEqual([
+        ['consent.begun', 'ok'],
+        ['consent.declined', 'refused'],
+        ['consent.begun', 'ok'],
+        ['consent.completed', 'ok'],
+      ])
+      for (const entry of audited) {
+        expect(entry).toMatchObject({ userIdentifier: 'user_private_123', accountId, connectionId: connection.id })
+      }
+      expect(JSON.stringify(audited)).not.toContain(token)
+    })
+
+    it('T71: is in the audit log when it fails', async () => {
+      const { browser, newLink, audited } = await startWithKey('rejected')
+      const page = await browser.open(newLink().url)
+      await page.submit({ fields: { api_key: SECRET_KEY } })
+      expect(audited).toMatchObject([
+        { action: 'consent.failed', outcome: 'failed', details: { reason: 'key-rejected' } },
+      ])
+      expect(JSON.stringify(audited)).not.toContain(SECRET_KEY)
+    })
+
     it('connects nothing when consent is declined, and the same link may be tried again', async () => {
       const { browser, newLink, accounts, accountId, provider } = await startWorld()
       const { url } = newLink()
@@ -255,6 +307,17 @@ describe('createConnect', () => {
       expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([303]))
       expect(world.provider.tokenCalls.authorization_code).toBe(1)
       expect(world.accounts.activations).toBe(1)
+    })
+
+    it('T24: takes no answer with a cookie that somebody made up', async () => {
+      const world = await startWorld()
+      const callbackUrl = await world.callbackUrlOf(world.newLink().url)
+      const cookies = await world.browser.cookies.getCookieString(callbackUrl)
+      const cookie = cookies.replace(/(latchkey_flow_[0-9a-f]{16})=[\w-]+/, `$1=${'A'.repeat(43)}`)
+      expect(cookie).not.toBe(cookies)
+      const stranger = await fetch(callbackUrl, { headers: { cookie } })
+      expect([stranger.status, stranger.url]).toEqual([403, `${world.origin}/oauth/result/other-browser`])
+      expect(world.provider.tokenCalls.authorization_code).toBe(0)
     })
 
     it('T24: says that it was finished already when it is opened again', async () => {

@@ -15,6 +15,27 @@ const GRANT: Credential = {
 }
 
 describe('keepCredential', () => {
+  it('does not tell the audit log that an account was connected when the link was used up meanwhile', async () => {
+    const rooms = await openRooms()
+    const { url } = await rooms.accounts.createLink(await rooms.accountOf('email-agent', 'anna', 'mail'))
+    const token = new URL(url.reveal()).pathname.split('/').at(-1) ?? ''
+    const link = await rooms.accounts.findLink(token)
+    if (link === undefined) throw new Error('there is no link')
+    const noted: string[] = []
+    const room = {
+      accounts: rooms.accounts,
+      revoke: async () => undefined,
+      report: () => undefined,
+      note: async (_link: unknown, what: string) => void noted.push(what),
+    }
+    const given = { token, link, credential: GRANT, mayReplaceAccount: false }
+    await keepCredential(room, given)
+    await rooms.accounts.setStatus(await rooms.accountOf('email-agent', 'anna', 'mail'), 'EXPIRED')
+    await keepCredential(room, given)
+    expect(noted).toEqual(['completed', 'failed'])
+    await rooms.close()
+  })
+
   it('gives back what a provider gave to a user who was revoked while away there', async () => {
     const rooms = await openRooms()
     const { url } = await rooms.accounts.createLink(await rooms.accountOf('email-agent', 'anna', 'mail'))

@@ -110,6 +110,27 @@ describe('Idempotency-Key', () => {
     expect(await post(`${CONFIGS}?other`, config('third'), 'k1')).toMatchObject({ status: 201, isReplay: false })
   })
 
+  it('T70: answers what was carried out although the answer cannot be kept, and does not carry it out again', async () => {
+    const { idempotency } = rooms.store
+    const save = idempotency.save.bind(idempotency)
+    Object.assign(idempotency, { save: () => Promise.reject(new Error('the database is away')) })
+    expect((await post(CONFIGS, config('mine'), 'k1')).status).toBe(201)
+    Object.assign(idempotency, { save })
+    expect((await post(CONFIGS, config('mine'), 'k1')).status).toBe(409)
+    expect(await rooms.configs.count({ namePrefix: 'mine' })).toBe(1)
+  })
+
+  it('T70: keeps an answer that could not be kept at first', async () => {
+    const { idempotency } = rooms.store
+    const save = idempotency.save.bind(idempotency)
+    Object.assign(idempotency, {
+      save: () => (Object.assign(idempotency, { save }), Promise.reject(new Error('the database is away'))),
+    })
+    const first = await post(CONFIGS, config('mine'), 'k1')
+    const again = await post(CONFIGS, config('mine'), 'k1')
+    expect([again.status, again.isReplay, again.text]).toEqual([201, true, first.text])
+  })
+
   it('T70: remembers for 24 hours at least, and not for ever', async () => {
     const first = await post(CONFIGS, config('mine'), 'k1')
     const START = Date.parse('2026-07-28T10:00:00.000Z')

@@ -150,6 +150,14 @@ describe('GET /api/v1/mcp/configs', () => {
   })
 })
 
+describe('page_token', () => {
+  it.each(['audit_log', 'webhook_deliveries'])('is refused where somebody made one up for %s', async (of) => {
+    const token = Buffer.from(JSON.stringify([of, 'after', 'nonsense'])).toString('base64url')
+    const path = of === 'audit_log' ? '/api/v1/audit_log' : '/api/v1/webhooks/whk_none/deliveries'
+    expect((await get(`${path}?page_token=${token}`)).status).toBe(400)
+  })
+})
+
 describe('GET /api/v1/mcp/instances', () => {
   it('gives every instance once, although others come and go between the pages', async () => {
     const before = await Promise.all(Array.from({ length: 9 }, (_, index) => ensure(`u${index}`)))

@@ -189,6 +189,34 @@ describe(`POST ${VERIFY}`, () => {
     expect((await verify(id, 'ann')).status).toBe(403)
   })
 
+  it('T20: purges what expired although a value before it cannot be opened any more', async () => {
+    const broken = await requestIdOf(await linkFor('ann'), 'of-ann')
+    await consent(await linkFor('ben'), 'of-ben')
+    const [first] = await rooms.store.verifications.ofAccount((await mailOf('ann')).id, 'ann')
+    if (first === undefined) throw new Error('nothing waits')
+    await rooms.store.verifications.take(first.requestHash, 'ann')
+    await rooms.store.verifications.insert({ ...first, sealedCredential: Uint8Array.of(1, 2, 3) })
+    expect((await verify(broken, 'ann')).status).toBe(500)
+    rooms.advance(10 * MINUTE)
+    await rooms.accounts.discardUnverified()
+    expect([await statusOf('ann'), await statusOf('ben'), rooms.upstream.told]).toEqual([
+      'PENDING_AUTH',
+      'PENDING_AUTH',
+      ['of-ben'],
+    ])
+  })
+
+  it('T20: what was verified is verified although the servers of the other consents cannot be told now', async () => {
+    const [mine, theirs] = [await linkFor('ann'), await linkFor('ann')]
+    await requestIdOf(theirs, 'of-ben', 'ben')
+    const right = await requestIdOf(mine, 'of-ann', 'ann')
+    const ofUser = rooms.store.pendingRevocations.ofUser.bind(rooms.store.pendingRevocations)
+    Object.assign(rooms.store.pendingRevocations, { ofUser: () => Promise.reject(new Error('the database is away')) })
+    expect((await verify(right, 'ann')).status).toBe(200)
+    Object.assign(rooms.store.pendingRevocations, { ofUser })
+    expect(await statusOf('ann')).toBe('ACTIVE')
+  })
+
   it('T20: says that it is not connected any more as soon as somebody looks, whoever cleans up', async () => {
     await consent(await linkFor('ann'))
     rooms.advance(9 * MINUTE)
@@ -232,6 +260,8 @@ describe(`POST ${VERIFY}`, () => {
     const stranger = await requestIdOf(theirs, 'of-ben', 'ben')
     const right = await requestIdOf(mine, 'of-ann', 'ann')
     expect((await verify(right, 'ann')).status).toBe(200)
+    // At once, and not only when it would have expired.
+    expect(rooms.upstream.told).toEqual(['of-ben'])
     expect((await verify(stranger, 'ann')).status).toBe(403)
     const { id } = await mailOf('ann')
     expect((await rooms.accounts.readCredential(id))?.credential).toEqual(grantOf('of-ann', 'ann'))

@@ -178,6 +178,15 @@ describe('createCredentials', () => {
       expect(calls).toHaveLength(2)
     })
 
+    it('T63: shares a failure with other processes', async () => {
+      const { clock, headers, calls, accounts, connection, account, oauth } = await startScripted(unavailable)
+      const other = createCredentials({ accounts, ...stored(accounts), oauth, clock })
+      clock.advance(50 * 60_000)
+      await headers()
+      expect((await other.headersFor(connection, account())).headers).toEqual(bearer('at-0'))
+      expect(calls).toHaveLength(1)
+    })
+
     it('does not wait long for a refresh while the token still works', async () => {
       const { clock, headers, calls } = await startScripted(() => new Promise<never>(() => {}))
       clock.advance(50 * 60_000)

@@ -35,6 +35,20 @@ async function statuses(times: number, ask: () => Promise<Response>): Promise<nu
   return found
 }
 
+describe('the log', () => {
+  it('takes no answer and no change down when it fails', async () => {
+    const gateway = await open({
+      log: () => {
+        throw new Error('the log is full')
+      },
+    })
+    const asApp = await gateway.asApp()
+    expect((await gateway.call(await urlOf(gateway, 'anna'), mcp())).status).toBe(200)
+    expect((await asApp('POST', '/api/v1/users:revoke', { identifier: 'anna' })).status).toBe(200)
+    expect((await gateway.call('/mcp/lkurl_none', mcp())).status).toBe(404)
+  })
+})
+
 describe('rate limits', () => {
   it("T73: a noisy user's agent is refused, and another user's at the same address is not", async () => {
     const gateway = await open({ rateLimits: { credential: { requests: 5, seconds: 60 } } })

@@ -1,8 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { GatewayError } from '../../src/errors.ts'
 import { Secret } from '../../src/secret.ts'
 import { openSqliteStore } from '../../src/store/sqlite/open.ts'
+import { openSecrets } from '../../src/webhooks/signingSecrets.ts'
 import { answerStatus, isSignedWith, startReceiver } from './receiver.ts'
 import { DAY, HOUR, openWorld, SECOND, START, temporaryDatabase, type World } from './world.ts'
 
@@ -43,6 +45,17 @@ describe('createWebhooks', () => {
     await expect(refused).rejects.toMatchObject({ code: 'invalid_request', message: expect.stringContaining(reason) })
     await expect(refused).rejects.not.toThrow('canary')
     expect(await world.list()).toEqual([])
+  })
+
+  it('T60: does not sign with a secret that somebody put back in the database', async () => {
+    await using world = await openWorld()
+    const { endpoint } = await world.create({ url: 'http://127.0.0.1:1/' })
+    const before = await world.store.webhooks.get(endpoint.id)
+    await world.rotateSecret(endpoint.id, 0)
+    const after = await world.store.webhooks.get(endpoint.id)
+    if (before === undefined || after === undefined) throw new Error('there is no endpoint')
+    expect(openSecrets(world.vault, after)).toHaveLength(1)
+    expect(() => openSecrets(world.vault, { ...after, sealedSecrets: before.sealedSecrets })).toThrow(GatewayError)
   })
 
   it('has no more than 50', async () => {

@@ -5,15 +5,22 @@ export interface MemoryFlows extends FlowStore {
   readonly kept: ReadonlyMap<string, AuthFlow>
   /** Answers the next finds only when this many have come: everybody has looked before anybody consumes. */
   gatherFinds(count: number): void
+  /** From now on the links of new flows are gone. */
+  loseLink(): void
 }
 
 /** The contract of `FlowStore` without a database. */
 export function createMemoryFlows(): MemoryFlows {
   const kept = new Map<string, AuthFlow>()
+  let isLinkLost = false
   const gathering = { missing: 0, ...Promise.withResolvers<void>() }
   return {
     kept,
+    loseLink() {
+      isLinkLost = true
+    },
     async create(flow) {
+      if (isLinkLost) return false
       kept.set(flow.stateHash, { ...flow, consumed: false })
       return true
     },

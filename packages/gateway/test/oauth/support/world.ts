@@ -6,7 +6,7 @@ import { listen } from '../../../../../test/src/fixtures/listen.ts'
 import { startMailServer } from '../../../../../test/src/fixtures/upstreams/startServers.ts'
 import { createConnect } from '../../../src/connect/connect.ts'
 import type { VerifyCredential } from '../../../src/connect/connectRoom.ts'
-import type { Connection, ConnectionAuth } from '../../../src/domain.ts'
+import type { AuditEntry, Connection, ConnectionAuth } from '../../../src/domain.ts'
 import type { GatewayError } from '../../../src/errors.ts'
 import { closeAfterTest } from './cleanup.ts'
 import { createMemoryAccounts } from './memoryAccounts.ts'
@@ -30,6 +30,7 @@ export async function startWorld({ auth, displayName, verifyCredential = async (
   const accounts = createMemoryAccounts(parts.clock)
   const flows = createMemoryFlows()
   const reports: GatewayError[] = []
+  const audited: AuditEntry[] = []
   const hold = { callback: false }
   app.use('/oauth/callback/*', async (context, next) =>
     hold.callback ? context.html('<title>The callback waits</title>') : next(),
@@ -44,6 +45,7 @@ export async function startWorld({ auth, displayName, verifyCredential = async (
       appName: 'Acme Agent',
       verifyCredential,
       report: (error) => reports.push(error),
+      audit: { record: async (entry) => void audited.push(entry) },
     }),
   )
   const plain = connectionTo(mail.url, auth)
@@ -76,6 +78,8 @@ export async function startWorld({ auth, displayName, verifyCredential = async (
     accounts,
     flows,
     reports,
+    /** What the audit log was told. */
+    audited,
     connection,
     accountId,
     newLink,
