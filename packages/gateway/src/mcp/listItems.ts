@@ -127,7 +127,7 @@ function refusedIn(upstreams: Upstreams, kind: ListKind, { from }: Available): R
   return upstreams
     .refused(from, kind)
     .filter(({ name }) => kind !== 'tools' || tools === undefined || tools.includes(name))
-    .map((item) => ({ connection: from.connection.name, ...item }))
+    .map(({ name, problem }) => ({ connection: from.connection.name, name, problem }))
 }
 
 type Part = Unavailable | Available

@@ -53,7 +53,8 @@ describe('createMcpEndpoint, schemas', () => {
   it('T46: names no refused tool that the config does not allow', async () => {
     await using upstream = await startScriptedUpstream(`[${toolOf('bomb', nested(100))},${toolOf('good', '{}')}]`)
     await using world = await createWorld({ connections: { mail: upstream.url }, allow: { mail: ['good'] } })
-    expect((await list(world))._meta).not.toHaveProperty('latchkey/refused')
+    const { _meta: meta } = await list(world)
+    expect(meta).not.toHaveProperty('latchkey/refused')
   })
 
   it('T46: never fetches what a schema refers to, and compiles no pattern', async () => {
@@ -124,8 +125,9 @@ describe('createMcpEndpoint, hazards of JSON', () => {
     for (asEvent of [false, true]) {
       const { status, text } = await call(world)
       expect(status).toBe(200)
-      expect(text).toMatch(/levels or values than the gateway takes|ended its answer before it was complete/)
-      if (!asEvent) expect(text).toContain('levels or values')
+      // What is left of a bomb where an event ends may be no JSON any more.
+      const cut = asEvent ? '|ended its answer before it was complete' : ''
+      expect(text).toMatch(new RegExp(`levels or values than the gateway takes${cut}`))
       expect(text.length).toBeLessThan(1_000)
     }
     expect((await list(world)).tools).toHaveLength(1)
@@ -301,29 +303,29 @@ describe('createMcpEndpoint, answers that are too long or not for the client', (
   })
 })
 
-describe('createMcpEndpoint, an upstream that asks too much', () => {
-  /** A client of 2025-11-25 that can be asked, towards an upstream of 2026-07-28 that asks so many things at once. */
-  async function askedFor(count: number): Promise<string> {
-    await using upstream = await startScriptedUpstream('[]', (body) => {
-      const question = { method: 'elicitation/create', params: { mode: 'form', message: 'x', requestedSchema: {} } }
-      const inputRequests = Object.fromEntries(Array.from({ length: count }, (_, index) => [`q${index}`, question]))
-      const result = { resultType: 'input_required', inputRequests }
-      return jsonResponse({ jsonrpc: '2.0', id: JSON.parse(body).id, result })
-    })
-    await using world = await createWorld({ connections: { mail: upstream.url } })
-    const initialize = legacyRequest('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: { elicitation: { form: {} } },
-      clientInfo: { name: 'x', version: '1' },
-    })
-    const opened = await world.post(world.url('ada'), initialize.body, initialize.headers)
-    const session = opened.headers.get('mcp-session-id') ?? ''
-    await opened.text()
-    const { body, headers } = legacyRequest('tools/call', { name: 'one', arguments: {} })
-    const response = await world.post(world.url('ada'), body, { ...headers, 'mcp-session-id': session })
-    return await response.text()
-  }
+/** A client of 2025-11-25 that can be asked, towards an upstream of 2026-07-28 that asks so many things at once. */
+async function askedFor(count: number): Promise<string> {
+  await using upstream = await startScriptedUpstream('[]', (body) => {
+    const question = { method: 'elicitation/create', params: { mode: 'form', message: 'x', requestedSchema: {} } }
+    const inputRequests = Object.fromEntries(Array.from({ length: count }, (_, index) => [`q${index}`, question]))
+    const result = { resultType: 'input_required', inputRequests }
+    return jsonResponse({ jsonrpc: '2.0', id: JSON.parse(body).id, result })
+  })
+  await using world = await createWorld({ connections: { mail: upstream.url } })
+  const initialize = legacyRequest('initialize', {
+    protocolVersion: '2025-11-25',
+    capabilities: { elicitation: { form: {} } },
+    clientInfo: { name: 'x', version: '1' },
+  })
+  const opened = await world.post(world.url('ada'), initialize.body, initialize.headers)
+  const session = opened.headers.get('mcp-session-id') ?? ''
+  await opened.text()
+  const { body, headers } = legacyRequest('tools/call', { name: 'one', arguments: {} })
+  const response = await world.post(world.url('ada'), body, { ...headers, 'mcp-session-id': session })
+  return await response.text()
+}
 
+describe('createMcpEndpoint, an upstream that asks too much', () => {
   it('ends the call when there are more questions in one round than a person answers', async () => {
     expect(await askedFor(10_000)).toContain('asks what its client cannot be asked')
   })
