@@ -1,7 +1,7 @@
 import { createGateway, type GatewayOptions } from '@latchkey/gateway'
 import { randomBytes } from 'node:crypto'
 
-export const CONFIG = 'reader'
+const CONFIG = 'reader'
 
 /** What is asked of a gateway, as its callers ask it. Each gives how long it took, in milliseconds. */
 export interface Subject extends AsyncDisposable {

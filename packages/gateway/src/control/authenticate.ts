@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
 import type { ApiClient } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { tooMany } from '../http/requestGate.ts'
 import { actAs } from '../requestScope.ts'
 import type { Keys, RateLimits } from '../services.ts'
 import { setClientOf, setTokenEndOf } from './clientOf.ts'
@@ -30,10 +31,4 @@ export function authenticate({ keys, clients, limits }: AuthenticateOptions): Mi
     context.header('WWW-Authenticate', 'Bearer error="invalid_token"')
     throw new GatewayError('unauthorized', 'The access token is missing, expired or not ours. Get one at /oauth/token.')
   }
-}
-
-function tooMany(seconds: number): GatewayError {
-  return new GatewayError('rate_limited', `Too many requests. Nothing was carried out. Try again in ${seconds} s.`, {
-    retryAfterSeconds: seconds,
-  })
 }

@@ -153,9 +153,8 @@ describe('createConnect', () => {
       const sendStream = async (csrfToken: string) => {
         const body = new Blob([form(csrfToken).toString()]).stream()
         const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-        return await send(url, { method: 'POST', headers, body, duplex: 'half' } as RequestInit & {
-          headers: typeof headers
-        })
+        const streamed = { method: 'POST', headers, body, duplex: 'half' } as const
+        return await send(url, streamed)
       }
       const huge = await sendStream('x'.repeat(20_000))
       expect([huge.status, await huge.text()]).toEqual([413, expect.stringContaining('That was too long')])

@@ -8,7 +8,7 @@ import { createGateway } from '../../src/gateway.ts'
 import type { LogRecord } from '../../src/http/requestLog.ts'
 
 export const ORIGIN = 'https://gateway.example'
-export const CLIENT_SECRET = 'canary-client-secret'
+const CLIENT_SECRET = 'canary-client-secret'
 
 const KEY = `k1:${Buffer.alloc(32, 7).toString('base64url')}`
 
