@@ -58,7 +58,9 @@ describe('a LangChain run that a checkpointer keeps', () => {
       },
     }
     const report = { renamed: [], dropped: [], unavailable: [] }
-    const tools = await createLangChainTools({ userTools: async () => ({ tools: [consent], report, missing: [] }) })('ann')
+    const tools = await createLangChainTools({ userTools: async () => ({ tools: [consent], report, missing: [] }) })(
+      'ann',
+    )
     const model = fakeModel()
       .respondWithTools([{ name: 'consent', args: {} }])
       .respond(new AIMessage('done'))

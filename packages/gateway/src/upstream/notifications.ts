@@ -112,7 +112,8 @@ async function readAnnouncements(answer: GuardedAnswer, onAnnouncement: ListenOp
 
 function announcementIn(text: string): Announcement | undefined {
   const { method, params } = parse(text) ?? {}
-  const [, list] = /^notifications\/(tools|prompts|resources)\/list_changed$/.exec(typeof method === 'string' ? method : '') ?? []
+  const [, list] =
+    /^notifications\/(tools|prompts|resources)\/list_changed$/.exec(typeof method === 'string' ? method : '') ?? []
   if (list === 'tools' || list === 'prompts' || list === 'resources') return { kind: 'list', list }
   if (method !== 'notifications/resources/updated' || !isObject(params)) return undefined
   return typeof params['uri'] === 'string' ? { kind: 'resource', uri: params['uri'] } : undefined

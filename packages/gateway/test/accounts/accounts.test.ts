@@ -256,7 +256,8 @@ describe('createInstances', () => {
     const urls: string[] = []
     for (const name of ['email-agent', 'reader']) {
       const config = await rooms.configs.requireByName(name)
-      for (const user of users) urls.push((await rooms.instances.url(await rooms.instances.ensure(config, user))).reveal())
+      for (const user of users)
+        urls.push((await rooms.instances.url(await rooms.instances.ensure(config, user))).reveal())
     }
     expect(new Set(urls).size).toBe(users.length * 2)
     for (const url of urls) expect(url).toMatch(/^https:\/\/latchkey\.example\/mcp\/lkurl_[A-Za-z0-9_-]+$/)

@@ -19,7 +19,8 @@ describe('T2, T60: the database files', () => {
       const instance = await rooms.instances.ensure(await rooms.configs.requireByName('search-agent'), user)
       const { url } = await rooms.accounts.createLink(await rooms.accountOf('search-agent', user, 'search'))
       await rooms.connect(url.reveal())
-      for (const secret of [url, await rooms.instances.url(instance)]) secrets.push(secret.reveal().split('/').at(-1) ?? '')
+      for (const secret of [url, await rooms.instances.url(instance)])
+        secrets.push(secret.reveal().split('/').at(-1) ?? '')
     }
     const bytes = await contentOf(folder)
     expect(bytes).toContain('search-agent')

@@ -83,7 +83,10 @@ export async function createWorld(options: WorldOptions): Promise<World> {
     id: 'cfg_test',
     name: 'test',
     description: undefined,
-    mappings: [...byName.values()].map(({ id, name }) => ({ connectionId: id, tools: Object.hasOwn(allow, name) ? allow[name] : undefined })),
+    mappings: [...byName.values()].map(({ id, name }) => ({
+      connectionId: id,
+      tools: Object.hasOwn(allow, name) ? allow[name] : undefined,
+    })),
     toolNames,
     createdAt: new Date(0),
     updatedAt: new Date(0),
