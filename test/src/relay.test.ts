@@ -76,6 +76,29 @@ describe('the MCP endpoint', () => {
     return { client, [Symbol.asyncDispose]: () => client.close() }
   }
 
+  async function stateOf(user: string): Promise<string> {
+    await using connected = await connectModern('modern', user)
+    const { client } = connected
+    const request = { name: 'test_input_required_result_request_state', arguments: {} }
+    const result = await client.callTool(request, { allowInputRequired: true })
+    return String(result['requestState'])
+  }
+
+  /** The result as text, or the error. */
+  async function sendState(user: string, name: string, requestState: string): Promise<unknown> {
+    await using connected = await connectModern('modern', user)
+    const params = {
+      name,
+      arguments: {},
+      requestState,
+      inputResponses: { confirm: { action: 'accept', content: { ok: true } } },
+    }
+    return await connected.client.request({ method: 'tools/call', params }).then(
+      (result) => JSON.stringify(result),
+      (error: unknown) => error,
+    )
+  }
+
   const CONNECTS = [
     ['2026-07-28', connectModern],
     ['2025-11-25', connectLegacy],
@@ -170,7 +193,7 @@ describe('the MCP endpoint', () => {
     client.setNotificationHandler('notifications/tools/list_changed', () => told.resolve())
     await client.listen({ toolsListChanged: true })
     await client.callTool({ name: 'test_trigger_tool_change' })
-    await told.promise
+    await expect(told.promise).resolves.toBeUndefined()
   })
 
   it('tells a client of 2025-11-25 on its stream that an upstream has changed its list', async () => {
@@ -180,38 +203,18 @@ describe('the MCP endpoint', () => {
     client.setNotificationHandler(ToolListChangedNotificationSchema, () => told.resolve())
     // The stream is opened after the handshake, without anybody waiting for it: so it is triggered until it is heard.
     const timer = setInterval(() => void client.callTool({ name: 'test_trigger_tool_change' }), 50)
-    await told.promise
+    await expect(told.promise).resolves.toBeUndefined()
     clearInterval(timer)
   })
 
   it('T15: refuses the request state of another user, of another request, or changed, and asks no upstream', async () => {
-    const state = async (user: string) => {
-      await using connected = await connectModern('modern', user)
-      const { client } = connected
-      const request = { name: 'test_input_required_result_request_state', arguments: {} }
-      const result = await client.callTool(request, { allowInputRequired: true })
-      return String(result['requestState'])
-    }
-    const send = async (user: string, name: string, requestState: string) => {
-      await using connected = await connectModern('modern', user)
-      const params = {
-        name,
-        arguments: {},
-        requestState,
-        inputResponses: { confirm: { action: 'accept', content: { ok: true } } },
-      }
-      return await connected.client.request({ method: 'tools/call', params }).then(
-        (result) => JSON.stringify(result),
-        (error: unknown) => error,
-      )
-    }
-    const mine = await state('ada')
+    const mine = await stateOf('ada')
     const name = 'test_input_required_result_request_state'
     const refusal = { code: -32_602, data: { reason: 'invalid_request_state' } }
-    expect(await send('ada', name, mine)).toContain('state-ok')
-    expect(await send('bob', name, mine)).toMatchObject(refusal)
-    expect(await send('ada', 'test_input_required_result_tampered_state', mine)).toMatchObject(refusal)
+    expect(await sendState('ada', name, mine)).toContain('state-ok')
+    expect(await sendState('bob', name, mine)).toMatchObject(refusal)
+    expect(await sendState('ada', 'test_input_required_result_tampered_state', mine)).toMatchObject(refusal)
     const flipped = `${mine.slice(0, -3)}${mine.at(-3) === 'A' ? 'B' : 'A'}${mine.slice(-2)}`
-    expect(await send('ada', name, flipped)).toMatchObject(refusal)
+    expect(await sendState('ada', name, flipped)).toMatchObject(refusal)
   })
 })

@@ -10,8 +10,6 @@ import type { Telemetry } from '../services.ts'
 import type { Store } from '../store/store.ts'
 import { measuredLimits } from '../telemetry/measured.ts'
 
-export type Operations = ReturnType<typeof createOperations>
-
 /** What stands around all rooms: limits, the audit log, and whether requests should come here. */
 export function createOperations(options: ParsedOptions, store: Store, telemetry: Telemetry | undefined) {
   const { publicUrl, clock, log, rateLimits, database } = options

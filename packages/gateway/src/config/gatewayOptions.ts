@@ -105,7 +105,7 @@ export interface TelemetryOptions {
    * An OTLP/HTTP collector, such as `http://127.0.0.1:4318`, or `"environment"`: what `OTEL_EXPORTER_OTLP_ENDPOINT` and
    * its like say. `latchkey serve` follows the environment by itself.
    */
-  readonly otlp?: 'environment' | OptionText | OtlpOptions | undefined
+  readonly otlp?: OptionText | OtlpOptions | undefined
   /** Keeps metrics for `gateway.metrics()`. */
   readonly prometheus?: boolean | undefined
   /** Whether the gateway's spans continue a `traceparent` that the caller sent. Default: false: anybody can send one. */

@@ -51,6 +51,8 @@ export const OPTIONS = {
 
 export const API_KEY: Credential = { type: 'api_key', key: 'canary-api-key', origin: 'https://search.example' }
 
+const readiness = async () => await Promise.resolve({ isReady: true, checks: { store: 'ok' as const } })
+
 /** The rooms of the control plane on a store in memory and a clock that the test moves. */
 export async function openRooms(options: GatewayOptions = OPTIONS, existing?: Store) {
   let now = START
@@ -63,7 +65,7 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const registry = await createRegistry({ connections, configs: definitions, store, clock, vault })
   const events = createEventLog(store)
   const changes = createChanges()
-  changes.subscribe(registry.onChange)
+  changes.subscribe((change) => registry.onChange(change))
   const commit = createCommit({ store, publish: events.publish, announce: changes.announce })
   const accounts = createAccounts({
     store,
@@ -91,7 +93,6 @@ export async function openRooms(options: GatewayOptions = OPTIONS, existing?: St
   const webhooks = createWebhooks({ store, vault, clock, checkUrl: (url) => new URL(url), wake: () => undefined })
   const audit = createAudit({ store: store.audit, clock })
   const rings = { encryption: aRing(['k1', 2]), signing: aRing(['k1', 1]) }
-  const readiness = async () => await Promise.resolve({ isReady: true, checks: { store: 'ok' as const } })
   const toolPins = createToolPins({ store, commit, changes, clock })
   const control = createControl({
     toolPins,
