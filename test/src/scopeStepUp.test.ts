@@ -15,6 +15,11 @@ import { startScopedUpstream, type ScopedUpstream } from './fixtures/upstreams/s
 
 const INFO = { name: 'test-client', version: '1.0.0' }
 
+// oxlint-disable-next-line no-explicit-any -- whatever the endpoint answers is compared, member by member
+type Answered = Record<string, any>
+
+const linkIn = (result: Answered): string => result['inputRequests']?.['latchkey.authorize.notes']?.params?.url ?? ''
+
 describe('a call that needs more scope than was granted', () => {
   let authorizationServer: AuthorizationServer
   let notes: ScopedUpstream
@@ -59,13 +64,10 @@ describe('a call that needs more scope than was granted', () => {
   async function connectModern(capabilities = { elicitation: { url: {} } } as object) {
     const client = new Client(INFO, { versionNegotiation: { mode: { pin: '2026-07-28' } }, capabilities })
     await client.connect(new StreamableHTTPClientTransport(await urlOf()))
-    const call = async (name: string): Promise<Record<string, any>> =>
+    const call = async (name: string): Promise<Answered> =>
       await client.callTool({ name, arguments: {} }, { allowInputRequired: true })
     return { call, [Symbol.asyncDispose]: () => client.close() }
   }
-
-  const linkIn = (result: Record<string, any>): string =>
-    result['inputRequests']?.['latchkey.authorize.notes']?.params?.url ?? ''
 
   /** Follows a link to the end; gives the scopes that the provider was asked for, sorted. */
   async function consentTo(link: string, decision: 'allow' | 'deny' = 'allow'): Promise<string[]> {
@@ -129,9 +131,9 @@ describe('a call that needs more scope than was granted', () => {
   it('gives a client of 2025-11-25 the link in the error of its era', async () => {
     const client = new LegacyClient(INFO, { capabilities: { elicitation: { url: {} } } })
     await client.connect(new LegacyTransport(await urlOf()))
-    const error: any = await client.callTool({ name: 'write_note' }).catch((refused: unknown) => refused)
+    const error = await client.callTool({ name: 'write_note' }).catch((refused: Answered) => refused)
     expect(error).toMatchObject({ code: -32_042 })
-    await consentTo(error.data.elicitations[0].url)
+    await consentTo(error['data'].elicitations[0].url)
     expect(await client.callTool({ name: 'write_note' })).toMatchObject({ content: [{ text: 'done' }] })
     await client.close()
   })

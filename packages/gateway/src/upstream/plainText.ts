@@ -21,6 +21,7 @@ const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g
 const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 /** Tags, and variation selectors in a row: each can stand for a byte. */
 // oxlint-disable-next-line no-misleading-character-class -- the selectors are meant one by one
+// oxlint-disable-next-line no-misleading-character-class -- each of them alone is meant
 const TAG = /[\u{e0000}-\u{e007f}\u{e0100}-\u{e01ef}]|[\ufe00-\ufe0f]{2,}/gu
 /** One joiner between two letters or emoji belongs to the script; several say something else. */
 const INVISIBLE = /[\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|[\u200c\u200d]{2,}/g

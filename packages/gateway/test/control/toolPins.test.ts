@@ -27,6 +27,15 @@ async function call(method: string, path: string, body?: object) {
   return { status: response.status, json: await response.json() }
 }
 
+async function configs(method: string, path: string, body: object) {
+  const response = await rooms.app.request(`/api/v1/mcp/configs${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${accessToken}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  return { status: response.status, json: await response.json() }
+}
+
 /** Two tools are approved; then one changes and one is new. */
 async function change() {
   const docs = rooms.registry.connectionByName('docs')
@@ -42,11 +51,11 @@ describe('GET /api/v1/connections/{connection_name}/tools', () => {
   it('T48: lists what is approved and what is quarantined, with what has changed', async () => {
     const { changed } = await change()
     const all = pinnedToolListSchema.parse((await call('GET', '/docs/tools')).json)
-    expect(all.tools.map(({ name, state }) => [name, state]).toSorted()).toEqual([
-      ['find', 'APPROVED'],
-      ['pay', 'QUARANTINED'],
-      ['read', 'APPROVED'],
-      ['read', 'QUARANTINED'],
+    expect(all.tools.map(({ name, state }) => `${name} ${state}`).toSorted()).toEqual([
+      'find APPROVED',
+      'pay QUARANTINED',
+      'read APPROVED',
+      'read QUARANTINED',
     ])
     const pending = await call('GET', '/docs/tools?filter.state=QUARANTINED&page_size=1')
     expect(pinnedToolListSchema.parse(pending.json).tools.map(({ name }) => name)).toEqual(['pay'])
@@ -109,14 +118,6 @@ describe('POST /api/v1/connections/{connection_name}/tools:quarantine', () => {
 })
 
 describe('tool_names of a config', () => {
-  const configs = async (method: string, path: string, body: object) => {
-    const response = await rooms.app.request(`/api/v1/mcp/configs${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${accessToken}`, 'Content-Type': 'application/json' },
-      body: JSON.stringify(body),
-    })
-    return { status: response.status, json: await response.json() }
-  }
   const docs = { connection_name: 'docs', tools: ['read'] }
   const mail = { connection_name: 'mail', tools: ['read'] }
 

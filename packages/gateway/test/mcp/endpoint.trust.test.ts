@@ -3,6 +3,10 @@ import { legacyRequest, modernRequest } from './support/clients.ts'
 import { jsonResponse, startRawUpstream, type TestUpstream } from './support/upstreams.ts'
 import { createWorld, type World } from './support/world.ts'
 
+/** What an answer may hold, as far as these tests look. */
+// oxlint-disable-next-line no-explicit-any -- whatever the endpoint answers is compared, member by member
+type Answered = Record<string, any>
+
 interface Changing extends AsyncDisposable {
   readonly upstream: TestUpstream
   /** The tools that it lists now, as JSON text. */
@@ -33,7 +37,7 @@ async function startChanging(tools: string, listMember = 'tools'): Promise<Chang
   return changing
 }
 
-async function list(world: World, user = 'ada', method = 'tools/list'): Promise<Record<string, any>> {
+async function list(world: World, user = 'ada', method = 'tools/list'): Promise<Answered> {
   const { body, headers } = modernRequest(method)
   return (await (await world.post(world.url(user), body, headers)).json()).result
 }
@@ -42,7 +46,7 @@ async function names(world: World, user = 'ada'): Promise<string[]> {
   return (await list(world, user))['tools'].map((tool: { name: string }) => tool.name)
 }
 
-async function call(world: World, name: string): Promise<Record<string, any>> {
+async function call(world: World, name: string): Promise<Answered> {
   const { body, headers } = modernRequest('tools/call', { name, arguments: {} })
   return await (await world.post(world.url('ada'), body, headers)).json()
 }
