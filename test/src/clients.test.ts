@@ -96,12 +96,13 @@ describe('the MCP endpoint', () => {
   })
 })
 
-/** What each upstream answers to a text of this agent's own, both asked at once. */
+/**
+ * What each upstream answers to a text of this agent's own, both asked at once. Listed first: a client of 2026-07-28
+ * reads in a tool's schema which of its arguments a header has to repeat.
+ */
 async function askBoth(agent: AgentClient, label: string): Promise<readonly string[]> {
   const tools = ERAS.map((era) => `${era}__test_x_mcp_header`)
+  const names = await agent.list()
   const answers = tools.map(async (tool) => (await agent.call(tool, { region: `${label} ${tool}` })).text)
-  return await Promise.all([
-    ...answers,
-    agent.list().then((names) => String(tools.every((tool) => names.includes(tool)))),
-  ])
+  return [...(await Promise.all(answers)), String(tools.every((tool) => names.includes(tool)))]
 }

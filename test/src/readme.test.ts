@@ -34,7 +34,8 @@ async function installPackages(folder: string): Promise<void> {
     await symlink(join(ROOT, 'packages', name), join(folder, 'node_modules', '@latchkey', name), 'junction')
   }
   for (const dependency of BESIDE) await link(dependency, join(ROOT, 'examples'), folder)
-  for (const dependency of ['@hono/node-server', 'hono']) await link(dependency, join(ROOT, 'packages/gateway'), folder)
+  for (const dependency of ['@hono/node-server', 'hono', 'standardwebhooks'])
+    await link(dependency, join(ROOT, 'packages/gateway'), folder)
 }
 
 const BESIDE = [
@@ -78,7 +79,7 @@ describe('the code in the READMEs', () => {
     const programs = Object.fromEntries(blocks.map(({ line, code }) => [`line-${line}`, code]))
     // A page of the documentation may have no program in it.
     expect(blocks.length + Number(page.startsWith('docs/'))).toBeGreaterThan(0)
-    expect(await typeCheck(programs)).toEqual([])
+    if (blocks.length > 0) expect(await typeCheck(programs)).toEqual([])
   })
 
   it('finds what does not compile', async () => {
