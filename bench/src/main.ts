@@ -12,6 +12,7 @@ import { kill } from './replicas/kill.ts'
 import { refresh } from './replicas/refresh.ts'
 import { revocation } from './replicas/revocation.ts'
 import { tools } from './tools.ts'
+import { users } from './users/users.ts'
 
 const benchmarks: readonly Benchmark[] = [
   readiness,
@@ -23,6 +24,7 @@ const benchmarks: readonly Benchmark[] = [
   revocation,
   kill,
   events,
+  users,
   conformance,
 ]
 

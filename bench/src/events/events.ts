@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { Benchmark } from '../benchmark.ts'
 import { median, quantile } from '../statistics.ts'
-import { type Child, startChild } from './childProcess.ts'
+import { type Child, startChild } from '../childProcess.ts'
 
 const STREAMS = 10_000
 const WARM_UP_STREAMS = 200
@@ -24,10 +24,13 @@ export const events: Benchmark = {
   title: `${STREAMS} open event streams on one process: memory of each, and how soon the last one is told of a change`,
   async run(say) {
     const clientSecret = crypto.randomUUID()
-    using gateway = startChild('./gatewayProcess.ts', { BENCH_CLIENT_SECRET: clientSecret })
+    using gateway = startChild(new URL('./gatewayProcess.ts', import.meta.url), { BENCH_CLIENT_SECRET: clientSecret })
     const { url } = await gateway.next(z.object({ url: z.string() }))
     const api = await connect(url, clientSecret)
-    using listeners = startChild('./listenersProcess.ts', { BENCH_URL: url, BENCH_TOKEN: api.token })
+    using listeners = startChild(new URL('./listenersProcess.ts', import.meta.url), {
+      BENCH_URL: url,
+      BENCH_TOKEN: api.token,
+    })
     await listeners.next(z.object({ started: z.literal(true) }))
 
     await tellOneUser(listeners, api, 'warm-up', WARM_UP_STREAMS)

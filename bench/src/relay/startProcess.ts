@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import * as z from 'zod'
@@ -23,14 +23,22 @@ export async function startProcess<Result>(
   schema: z.ZodType<Result>,
 ): Promise<Started<Result>> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), { env: { ...process.env, ...env } })
-  const ended = new AbortController()
-  child.once('exit', () => ended.abort(new Error(`${file} ended before it answered.`)))
-  const answer = async (): Promise<unknown> => (await once(child, 'message', { signal: ended.signal }))[0]
+  const answer = answersOf(child, file)
   const result = schema.parse(await answer())
+  return { result, usage: usageOf(child, file), [Symbol.dispose]: () => child.disconnect() }
+}
 
-  async function usage(): Promise<Usage> {
+/** Asks a process that has called `serveParent` what it has used so far. */
+export function usageOf(child: ChildProcess, file: string): () => Promise<Usage> {
+  const answer = answersOf(child, file)
+  return async () => {
     child.send('usage')
     return usageSchema.parse(await answer())
   }
-  return { result, usage, [Symbol.dispose]: () => child.disconnect() }
+}
+
+function answersOf(child: ChildProcess, file: string): () => Promise<unknown> {
+  const ended = new AbortController()
+  child.once('exit', () => ended.abort(new Error(`${file} ended before it answered.`)))
+  return async () => (await once(child, 'message', { signal: ended.signal }))[0]
 }

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import { on } from 'node:events'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type * as z from 'zod'
 
@@ -9,11 +10,11 @@ export interface Child extends Disposable {
   next<Said>(schema: z.ZodType<Said>): Promise<Said>
 }
 
-/** Starts a file of this folder as a process of its own; `env` is what it needs to know. */
-export function startChild(file: string, env: Readonly<Record<string, string>>): Child {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), { env: { ...process.env, ...env } })
+/** Starts a file as a process of its own; `env` is what it needs to know. */
+export function startChild(file: URL, env: Readonly<Record<string, string>>): Child {
+  const child = fork(fileURLToPath(file), { env: { ...process.env, ...env } })
   const ended = new AbortController()
-  child.once('exit', () => ended.abort(new Error(`${file} ended.`)))
+  child.once('exit', () => ended.abort(new Error(`${basename(file.pathname)} ended.`)))
   const messages = on(child, 'message', { signal: ended.signal })
   return {
     send: (message) => void child.send(message),
