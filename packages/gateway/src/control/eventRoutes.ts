@@ -38,7 +38,11 @@ export function eventRoutes(options: EventRoutesOptions): Hono {
     const found = await subject(context.req.query())
     const lastSequence = readSequence(context.req.header('Last-Event-ID'))
     const onEnd = quota.take(clientOf(context))
-    return context.body(await streams.open({ ...found, endsAt: tokenEndOf(context), lastSequence, reset, onEnd }), 200, HEADERS)
+    return context.body(
+      await streams.open({ ...found, endsAt: tokenEndOf(context), lastSequence, reset, onEnd }),
+      200,
+      HEADERS,
+    )
   })
 
   return app
