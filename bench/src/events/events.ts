@@ -1,9 +1,10 @@
 import * as z from 'zod'
 import type { Benchmark } from '../benchmark.ts'
+import { sizeOf } from '../size.ts'
 import { median, quantile } from '../statistics.ts'
 import { type Child, startChild } from '../childProcess.ts'
 
-const STREAMS = 10_000
+const STREAMS = sizeOf('BENCH_STREAMS', 10_000)
 const WARM_UP_STREAMS = 200
 const ROUNDS = 5
 const REQUESTS_AT_ONCE = 16

@@ -81,6 +81,8 @@ function figures({ direct, floor, url, token, five, twenty }: Readonly<Record<st
   if (!direct || !floor || !url || !token || !five || !twenty) throw new TypeError('A way was not measured.')
   return {
     'relay.direct_p50_ms': direct.p50,
+    'relay.floor_p50_ms': floor.p50,
+    'relay.floor_p99_ms': floor.p99,
     'relay.p50_ms': url.p50,
     'relay.p99_ms': url.p99,
     'relay.p50_over_direct': url.p50 / direct.p50,
@@ -107,6 +109,7 @@ async function measureAtOnce(floor: Way, url: Way): Promise<Figures> {
   }
   return {
     'relay.cpu_ms_per_call_32': median(samples.url),
+    'relay.floor_cpu_ms_per_call_32': median(samples.floor),
     'relay.cpu_over_floor_32': median(samples.url) / median(samples.floor),
   }
 }
