@@ -1,3 +1,4 @@
+import { LatchkeyError } from '@latchkey/core'
 import { createRawClient, type Door } from './rawClient.ts'
 import { runPool } from './runPool.ts'
 import { createStreams } from './streams.ts'
@@ -26,6 +27,8 @@ export async function createActions({ world, users, random, inspect }: ActionToo
   const doors = new Map<string, readonly Door[]>()
   /** Who has lost something, and has to consent anew. */
   const lost = new Set<string>()
+  /** From whom anything was ever taken: nobody else may be told to authorize again. */
+  const revoked = new Set<string>()
   const streams = createStreams({ client, inspect })
   let nextId = 0
 
@@ -36,7 +39,19 @@ export async function createActions({ world, users, random, inspect }: ActionToo
 
   async function connect(user: string): Promise<void> {
     await world.consent(user, 'assistant')
-    doors.set(user, await openDoors(world, user))
+    doors.set(user, await openDoors(world, user, withoutToken))
+  }
+
+  /**
+   * A pooled call that a revocation overtakes spends the token that the doors of before share, and there is no other
+   * until the user consents again. What the agent sends meanwhile goes without one, and what comes back is searched.
+   */
+  function withoutToken(user: string, error: unknown): Record<string, string> {
+    const isToldToConsent = error instanceof LatchkeyError && error.code === 'authorization_required'
+    if (!isToldToConsent || !revoked.has(user)) throw error
+    inspect(user, String(error))
+    lost.add(user)
+    return {}
   }
 
   function send(user: string, door: Door, method: string, params: Record<string, unknown>, signal?: AbortSignal) {
@@ -96,6 +111,7 @@ export async function createActions({ world, users, random, inspect }: ActionToo
 
   async function revokeUser(user: string): Promise<void> {
     lost.add(user)
+    revoked.add(user)
     await world.latchkey.revokeUser(user)
   }
 
@@ -108,11 +124,12 @@ export async function createActions({ world, users, random, inspect }: ActionToo
 
   async function rotate(user: string): Promise<void> {
     await world.rotateUrl(user, choose(CONFIG_NAMES))
-    doors.set(user, await openDoors(world, user))
+    doors.set(user, await openDoors(world, user, withoutToken))
   }
 
   async function revoke(user: string): Promise<void> {
     lost.add(user)
+    revoked.add(user)
     if (random() < 0.5) world.revokeKeys(user)
     else world.authorizationServer.revokeUser(user)
   }
@@ -151,13 +168,21 @@ export async function createActions({ world, users, random, inspect }: ActionToo
 }
 
 /** Each user's doors: two configs, each by URL and by session token. */
-async function openDoors({ latchkey }: World, user: string): Promise<readonly Door[]> {
+async function openDoors(
+  { latchkey }: World,
+  user: string,
+  withoutToken: (user: string, error: unknown) => Record<string, string>,
+): Promise<readonly Door[]> {
   const doors = CONFIG_NAMES.map(async (config): Promise<Door[]> => {
     const url = await latchkey.mcpUrl(user, { config })
     const endpoint = await latchkey.ready(user, { config })
     return [
       { config, url, headers: async () => ({}) },
-      { config, url: endpoint.url, headers: async () => await endpoint.headers() },
+      {
+        config,
+        url: endpoint.url,
+        headers: () => endpoint.headers().catch((error: unknown) => withoutToken(user, error)),
+      },
     ]
   })
   return (await Promise.all(doors)).flat()
