@@ -10,7 +10,6 @@ const UPSTREAM_RESULTS: Readonly<Record<string, unknown>> = {
     ttlMs: 0,
     cacheScope: 'private',
   },
-  'tools/list': { tools: TOOLS, ttlMs: 0, cacheScope: 'private' },
 }
 
 const messageSchema = z.object({ id: z.unknown(), method: z.string() })
@@ -34,13 +33,18 @@ const documentSchema = z.object({
 
 /** An MCP server that needs no authorization and has three tools. */
 async function startOpenUpstream() {
+  const changes = { description: 'As ever' }
   const { origin, close } = await listen(async (request) => {
     const { id, method } = messageSchema.parse(await request.json())
-    const known = UPSTREAM_RESULTS[method]
+    const known = method === 'tools/list' ? listOf(changes) : UPSTREAM_RESULTS[method]
     const result = typeof known === 'object' ? { resultType: 'complete', ...known } : {}
     return Response.json({ jsonrpc: '2.0', id, result })
   })
-  return { url: `${origin}/mcp`, [Symbol.asyncDispose]: close }
+  return { url: `${origin}/mcp`, changes, [Symbol.asyncDispose]: close }
+}
+
+function listOf({ description }: { description: string }) {
+  return { tools: TOOLS.map((tool) => ({ ...tool, description })), ttlMs: 0, cacheScope: 'private' }
 }
 
 /** A gateway that listens, and its API with an access token. */
@@ -85,6 +89,7 @@ async function startControlPlane(stack: AsyncDisposableStack, shared: object) {
     })
     visited.set(operation.operationId, [...(visited.get(operation.operationId) ?? []), response.status])
     const told = operation.responses[response.status] ?? operation.responses['default']
+    expect(told, `${operation.operationId} answers ${response.status}`).toBeDefined()
     const [[type, { schema }] = ['', { schema: {} }]] = Object.entries(told?.content ?? {})
     expect(response.headers.get('content-type')).toMatch(type)
     if (type === 'text/event-stream') return response
@@ -98,7 +103,73 @@ async function startControlPlane(stack: AsyncDisposableStack, shared: object) {
     return z.fromJSONSchema(JSON.parse(text.replaceAll('#/components/schemas/', '#/$defs/')))
   }
 
-  return { call, visited, document, gateway, authorization: bearer }
+  return { call, visited, document, gateway, upstream, authorization: bearer }
+}
+
+/** Goes through all that there is of connections: one is made, pins its tools, is asked about, and is deleted. */
+async function walkConnections({ call, upstream }: ControlPlane): Promise<void> {
+  const definition = { mcp_server_url: upstream.url, pin_tools: true, auth: { type: 'none' } }
+  const wiki = { name: 'wiki', ...definition }
+  const { connection } = connectionSchema.parse(await call('post', CONNECTIONS, {}, { body: wiki, expected: 201 }))
+  await call('post', CONNECTIONS, {}, { body: wiki, expected: 409 })
+  const { connections } = connectionListSchema.parse(await call('get', CONNECTIONS))
+  expect(connections.map(({ name }) => name)).toEqual(['docs', 'search', 'wiki'])
+  const ofConnection = { connection_id: connection.id }
+  expect(await call('get', CONNECTION, ofConnection)).toEqual({ connection })
+  await call('get', CONNECTION, { connection_id: 'nobody' }, { expected: 404 })
+  await call('put', CONNECTION, ofConnection, { body: { ...definition, display_name: 'Our wiki' } })
+  await call('put', CONNECTION, { connection_id: 'docs' }, { body: definition, expected: 409 })
+
+  const tools = ['read', 'search', 'burn']
+  const body = { name: 'pinning', connection_tool_mappings: [{ connection_name: 'wiki', tools }] }
+  const { config } = configSchema.parse(await call('post', CONFIGS, {}, { body }))
+  await call('delete', CONNECTION, ofConnection, { expected: 409 })
+  const wanted = { config_name: 'pinning', user_identifier: 'fay' }
+  const { instance } = instanceSchema.parse(await call('post', INSTANCES, {}, { body: wanted }))
+  await walkPinnedTools({ call, upstream }, instance.url)
+  await walkDiagnostics(call)
+  await call('delete', CONFIG, { config_id: config.id })
+  await call('delete', CONNECTION, ofConnection)
+  await call('get', CONNECTION, ofConnection, { expected: 404 })
+}
+
+/** What is said of a user, of the gateway alone, and of a config that is not there. */
+async function walkDiagnostics(call: ControlPlane['call']): Promise<void> {
+  const query = '?identifier=fay&config_name=pinning'
+  const inspected = [{ name: 'read' }, { name: 'search' }, { upstream_name: 'burn', problem: 'missing' }]
+  const connections = [{ connection_name: 'wiki', connected_account_status: 'ACTIVE', tools: inspected }]
+  expect(await call('get', '/api/v1/diagnostics', {}, { query })).toMatchObject({
+    user: { configs: [{ config_name: 'pinning', has_instance: true, connections }] },
+  })
+  await call('get', '/api/v1/diagnostics')
+  await call('get', '/api/v1/diagnostics', {}, { query: '?identifier=fay&config_name=nothing', expected: 404 })
+}
+
+/** What the server lists changes, and is decided on. */
+async function walkPinnedTools({ call, upstream }: Pick<ControlPlane, 'call' | 'upstream'>, url: string) {
+  const ofTools = { connection_name: 'wiki' }
+  const waiting = async () => {
+    const query = '?filter.state=QUARANTINED'
+    return pinnedToolsSchema.parse(await call('get', PINNED_TOOLS, ofTools, { query })).tools
+  }
+  expect((await listTools(url)).names).toEqual(['read', 'search'])
+  expect(await waiting()).toEqual([])
+  upstream.changes.description = 'Not as before'
+  expect((await listTools(url)).names).toEqual([])
+  const changed = await waiting()
+  const told = changed.map(({ name, changes }) => `${name}: ${changes?.length} changed`)
+  expect(told.toSorted()).toEqual(['read: 1 changed', 'search: 1 changed', 'write: 1 changed'])
+  const tools = changed.filter((tool) => tool.name === 'read').map(({ name, digest }) => ({ name, digest }))
+  await call('post', `${PINNED_TOOLS}:approve`, ofTools, { body: { tools } })
+  expect((await listTools(url)).names).toEqual(['read'])
+  await call('post', `${PINNED_TOOLS}:quarantine`, ofTools, { body: { tools } })
+  expect((await listTools(url)).names).toEqual([])
+  await call('post', `${PINNED_TOOLS}:approve`, ofTools, { body: { all: true } })
+  expect((await listTools(url)).names).toEqual(['read', 'search'])
+  const never = { tools: [{ name: 'read', digest: 'x' }] }
+  await call('post', `${PINNED_TOOLS}:approve`, ofTools, { body: never, expected: 404 })
+  await call('post', `${PINNED_TOOLS}:quarantine`, ofTools, { body: {}, expected: 400 })
+  await call('get', PINNED_TOOLS, { connection_name: 'docs' }, { expected: 400 })
 }
 
 /** The names of the tools on an MCP endpoint, and the status of the answer. */
@@ -127,12 +198,21 @@ const toolListSchema = z.object({ result: z.object({ tools: z.array(z.object({ n
 const configSchema = z.object({ config: z.object({ id: z.string(), mcp_server_url: z.string() }) })
 const instanceSchema = z.object({ instance: z.object({ id: z.string(), url: z.string() }) })
 const tokenSchema = z.object({ token: z.string() })
+const connectionSchema = z.object({ connection: z.looseObject({ id: z.string() }) })
+const connectionListSchema = z.object({ connections: z.array(z.object({ name: z.string() })) })
+const pinnedToolSchema = z.object({ name: z.string(), digest: z.string(), changes: z.array(z.unknown()).optional() })
+const pinnedToolsSchema = z.object({ tools: z.array(pinnedToolSchema) })
+
+type ControlPlane = Awaited<ReturnType<typeof startControlPlane>>
 
 const CONFIGS = '/api/v1/mcp/configs'
 const CONFIG = `${CONFIGS}/{config_id}`
 const INSTANCES = '/api/v1/mcp/instances'
 const INSTANCE = `${INSTANCES}/{instance_id}`
 const ACCOUNTS = '/api/v1/connected_accounts'
+const CONNECTIONS = '/api/v1/connections'
+const CONNECTION = `${CONNECTIONS}/{connection_id}`
+const PINNED_TOOLS = `${CONNECTIONS}/{connection_name}/tools`
 const WEBHOOKS = '/api/v1/webhooks'
 const WEBHOOK = `${WEBHOOKS}/{webhook_id}`
 const MAPPINGS = [{ connection_name: 'docs' }, { connection_name: 'search' }]
@@ -140,7 +220,7 @@ const MAPPINGS = [{ connection_name: 'docs' }, { connection_name: 'search' }]
 describe.each(['SQLite', 'Postgres'])('the control plane over HTTP, on %s', (name) => {
   let postgres: PostgresServer | undefined
   let stack: AsyncDisposableStack
-  let plane: Awaited<ReturnType<typeof startControlPlane>>
+  let plane: ControlPlane
   beforeAll(async () => {
     postgres = name === 'Postgres' ? await startPostgres() : undefined
     stack = new AsyncDisposableStack()
@@ -213,6 +293,7 @@ describe.each(['SQLite', 'Postgres'])('the control plane over HTTP, on %s', (nam
     await call('get', INSTANCE, { instance_id: another.id }, { expected: 404 })
     await call('delete', CONFIG, ofConfig)
     await call('get', CONFIG, ofConfig, { expected: 404 })
+    await walkConnections(plane)
 
     const told = Object.values(document.paths).flatMap((methods) => Object.values(methods))
     expect([...visited.keys()].toSorted()).toEqual(told.map(({ operationId }) => operationId).toSorted())
