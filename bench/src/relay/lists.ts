@@ -28,7 +28,11 @@ export async function measureLists(
   const warm: Record<Count, number[]> = { 1: [], 5: [], 20: [] }
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
     for (const count of COUNTS) {
-      const list = message(await latchkey.mcpUrl(`lister${round}-${count}`, { config: `list${count}` }), 'tools/list', {})
+      const list = message(
+        await latchkey.mcpUrl(`lister${round}-${count}`, { config: `list${count}` }),
+        'tools/list',
+        {},
+      )
       const [first = 0] = await time(1, list)
       const further = await time(WARM_LISTS, list)
       if (round < 0) continue

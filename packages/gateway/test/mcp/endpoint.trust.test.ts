@@ -75,17 +75,17 @@ describe('createMcpEndpoint, for a connection that pins its tools', () => {
     expect(denied['error'].code).toBe(-32_602)
     expect(changing.calls).toHaveLength(1)
 
-    const [pin] = await world.toolPins.list({ connectionId: 'conn_mail', state: 'quarantined', limit: 10 })
+    const pin = first(await world.toolPins.list({ connectionId: 'conn_mail', state: 'quarantined', limit: 10 }))
     expect(pin).toMatchObject({ tool: 'read', definition: expect.stringContaining('Reads mail.') })
-    expect(await world.toolPins.lastApproved(pin!)).toMatchObject({
+    expect(await world.toolPins.lastApproved(pin)).toMatchObject({
       definition: expect.stringContaining('"Reads mail"'),
     })
-    expect(await audited(world, 'tool.quarantined')).toEqual([{ tool: 'read', digest: pin!.digest }])
+    expect(await audited(world, 'tool.quarantined')).toEqual([{ tool: 'read', digest: pin.digest }])
 
-    await world.toolPins.decide(world.connection('mail'), [pin!], 'approved')
+    await world.toolPins.decide(world.connection('mail'), [pin], 'approved')
     expect(await names(world)).toEqual(['read', 'send'])
     expect(await call(world, 'read')).toHaveProperty('result')
-    expect(await audited(world, 'tool.approved')).toEqual([{ tool: 'read', digest: pin!.digest }])
+    expect(await audited(world, 'tool.approved')).toEqual([{ tool: 'read', digest: pin.digest }])
   })
 
   it('T48: does not call a changed tool by the list of before, nor when the list cannot be compared', async () => {
@@ -192,8 +192,8 @@ describe('createMcpEndpoint, for a connection that pins its tools', () => {
     const stream = (await world.post(world.url('ada'), body, headers)).body!.pipeThrough(new TextDecoderStream())
     const reader = stream.getReader()
     expect((await reader.read()).value).toContain('acknowledged')
-    const [pin] = await world.toolPins.list({ connectionId: 'conn_mail', limit: 1 })
-    await world.toolPins.decide(world.connection('mail'), [pin!], 'quarantined')
+    const pin = first(await world.toolPins.list({ connectionId: 'conn_mail', limit: 1 }))
+    await world.toolPins.decide(world.connection('mail'), [pin], 'quarantined')
     expect((await reader.read()).value).toContain('notifications/tools/list_changed')
     await reader.cancel()
   })
@@ -285,3 +285,8 @@ describe('createMcpEndpoint, for texts that only a model reads', () => {
     })
   })
 })
+
+function first<T>([one]: readonly T[]): T {
+  if (one === undefined) throw new Error('There is none')
+  return one
+}
