@@ -75,7 +75,7 @@ describe('createMcpEndpoint, for a connection that pins its tools', () => {
     expect(denied['error'].code).toBe(-32_602)
     expect(changing.calls).toHaveLength(1)
 
-    const pin = first(await world.toolPins.list({ connectionId: 'conn_mail', state: 'quarantined', limit: 10 }))
+    const pin = theOne(await world.toolPins.list({ connectionId: 'conn_mail', state: 'quarantined', limit: 10 }))
     expect(pin).toMatchObject({ tool: 'read', definition: expect.stringContaining('Reads mail.') })
     expect(await world.toolPins.lastApproved(pin)).toMatchObject({
       definition: expect.stringContaining('"Reads mail"'),
@@ -192,7 +192,7 @@ describe('createMcpEndpoint, for a connection that pins its tools', () => {
     const stream = (await world.post(world.url('ada'), body, headers)).body!.pipeThrough(new TextDecoderStream())
     const reader = stream.getReader()
     expect((await reader.read()).value).toContain('acknowledged')
-    const pin = first(await world.toolPins.list({ connectionId: 'conn_mail', limit: 1 }))
+    const pin = theOne(await world.toolPins.list({ connectionId: 'conn_mail', limit: 1 }))
     await world.toolPins.decide(world.connection('mail'), [pin], 'quarantined')
     expect((await reader.read()).value).toContain('notifications/tools/list_changed')
     await reader.cancel()
@@ -286,7 +286,7 @@ describe('createMcpEndpoint, for texts that only a model reads', () => {
   })
 })
 
-function first<T>([one]: readonly T[]): T {
+function theOne<T>([one]: readonly T[]): T {
   if (one === undefined) throw new Error('There is none')
   return one
 }
