@@ -6,6 +6,8 @@ export interface RequestScope {
   readonly requestId: string
   /** The caller's IP address, where it is known. */
   readonly address: string | undefined
+  /** The names of its headers as they came over the wire; undefined where the HTTP server does not bring them. */
+  readonly headerNames?: readonly string[] | undefined
   /** Who asks, as far as that is known by now: see `AuditRow.actor`. */
   actor: string
   /** What is written into the audit log before the answer leaves; undefined once that was done. */

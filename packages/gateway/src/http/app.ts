@@ -4,7 +4,7 @@ import { routePath } from 'hono/route'
 import { GatewayError } from '../errors.ts'
 import type { Clock, McpEndpoint, Telemetry } from '../services.ts'
 import { currentRequest, inRequest } from '../requestScope.ts'
-import type { ClientAddress } from './clientAddress.ts'
+import { incomingOf, type ClientAddress } from './clientAddress.ts'
 import { errorResponse } from './errorResponse.ts'
 import { createHostGuard } from './hostGuard.ts'
 import type { Readiness } from './readiness.ts'
@@ -89,7 +89,9 @@ function requestLogOf(context: Context): ReturnType<typeof createRequestLog> {
 function scopeRequests(clientAddress: ClientAddress): MiddlewareHandler {
   return async (context, next) => {
     const address = clientAddress(context.req.raw, context.env)
-    await inRequest({ requestId: randomUUID(), address, actor: 'anonymous', entries: [] }, next)
+    // In turns with their values, which may be secrets and are not kept.
+    const headerNames = incomingOf(context.env)?.rawHeaders?.filter((_, index) => index % 2 === 0)
+    await inRequest({ requestId: randomUUID(), address, headerNames, actor: 'anonymous', entries: [] }, next)
   }
 }
 

@@ -90,10 +90,13 @@ function parse(text: string | undefined): ipaddr.IPv4 | ipaddr.IPv6 | undefined 
   return ipaddr.IPv6.isValid(bare) || ipaddr.IPv4.isValidFourPartDecimal(bare) ? ipaddr.process(bare) : undefined
 }
 
-/** `@hono/node-server` hands Node's own request on beside the web's. */
 function peerOf(environment: unknown): string | undefined {
+  return incomingOf(environment)?.socket?.remoteAddress
+}
+
+/** `@hono/node-server` hands Node's own request on beside the web's. */
+export function incomingOf(environment: unknown): Partial<IncomingMessage> | undefined {
   if (typeof environment !== 'object' || environment === null || !('incoming' in environment)) return undefined
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not one has no socket either
-  const incoming = environment.incoming as Partial<IncomingMessage> | undefined
-  return incoming?.socket?.remoteAddress
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is not one has none of its fields either
+  return environment.incoming as Partial<IncomingMessage> | undefined
 }

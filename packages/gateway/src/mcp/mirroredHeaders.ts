@@ -4,9 +4,13 @@ import type { MirroredArgument } from '../upstream/listPage.ts'
 
 const PREFIX = 'mcp-param-'
 
-/** The `Mcp-Param-*` headers of a request, to be forwarded. No other header of a client's is. */
-export function paramHeadersOf(headers: Headers): Record<string, string> {
+/**
+ * The `Mcp-Param-*` headers of a request, to be forwarded. No other header of a client's is. `names` are those of all
+ * headers, where they are known: most requests have none of these, and going through `Headers` to see that takes long.
+ */
+export function paramHeadersOf(headers: Headers, names?: readonly string[]): Record<string, string> {
   const found: Record<string, string> = {}
+  if (names?.some((name) => name.toLowerCase().startsWith(PREFIX)) === false) return found
   for (const [name, value] of headers) if (name.startsWith(PREFIX)) found[name] = value
   return found
 }

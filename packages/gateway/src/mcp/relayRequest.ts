@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts'
+import { currentRequest } from '../requestScope.ts'
 import type { Accounts, RequestLog } from '../services.ts'
 import { canBeAsked, capabilitiesOf, NO_CAPABILITIES } from '../upstream/clientCapabilities.ts'
 import { invalidUpstream, ScopeRefused } from '../upstream/failures.ts'
@@ -192,7 +193,7 @@ async function detailsOf(deps: RelayRequestDeps, exchange: Exchange, route: Rout
     clientInfo: deps.clientInfo,
     clientCapabilities: capabilitiesOf(session?.capabilities ?? NO_CAPABILITIES),
     logLevel,
-    paramHeaders: call.era === 'modern' ? paramHeadersOf(headers) : {},
+    paramHeaders: call.era === 'modern' ? paramHeadersOf(headers, currentRequest()?.headerNames) : {},
     mirrored: isLegacyCall ? await mirroredOf(deps.upstreams, route) : [],
     sealState: (state) => deps.states.seal(principal, call, state),
   }
