@@ -16,11 +16,12 @@ type Count = (typeof COUNTS)[number]
  * `tools/list` over 1, 5 and 20 upstreams. Cold is a user's first list, so that each upstream is asked what it speaks
  * and what it has; that of one connection is that of the slowest. Warm is every further list, out of memory.
  *
- * `list20_warm_over_one` compares it with the list of one upstream that answers at once, asked direct.
+ * `list20_warm_over_one` compares it with the list of one of them that answers at once, asked direct, which is a twentieth
+ * as long; `list20_warm_over_one_as_long` with that of an upstream that lists as many tools as all twenty.
  */
 export async function measureLists(
   latchkey: Latchkey,
-  upstreams: readonly string[],
+  direct: { readonly first: string; readonly whole: string },
   say: (line: string) => void,
 ): Promise<Figures> {
   say(`${ROUNDS} new users who list the tools of 1, 5 and 20 connections`)
@@ -40,11 +41,13 @@ export async function measureLists(
       warm[count].push(...further)
     }
   }
-  const one = median(await time(ROUNDS * WARM_LISTS, message(upstreams[0] ?? '', 'tools/list', {})))
+  const ofDirect = async (url: string) => median(await time(ROUNDS * WARM_LISTS, message(url, 'tools/list', {})))
+  const [one, asLong] = [await ofDirect(direct.first), await ofDirect(direct.whole)]
   return {
     ...Object.fromEntries(COUNTS.map((count) => [`relay.list${count}_cold_ms`, median(cold[count])])),
     ...Object.fromEntries(COUNTS.map((count) => [`relay.list${count}_warm_ms`, median(warm[count])])),
     'relay.list20_cold_over_slowest': median(cold[20]) / median(cold[1]),
     'relay.list20_warm_over_one': median(warm[20]) / one,
+    'relay.list20_warm_over_one_as_long': median(warm[20]) / asLong,
   }
 }

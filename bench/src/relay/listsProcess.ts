@@ -1,6 +1,6 @@
 /**
  * Upstreams that do nothing but list tools, in one process: as many as `BENCH_LISTS` says, each a little slower to answer
- * than the one before. Tells their URLs, the slowest last.
+ * than the one before; and one that lists as many as all of them together, at once. Tells their URLs, the slowest last.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import * as z from 'zod'
@@ -12,17 +12,29 @@ const TOOLS = 5
 const STEP_MS = 5
 
 const requestSchema = z.object({ id: z.union([z.string(), z.number()]), method: z.string() })
-const tools = Array.from({ length: TOOLS }, (_, index) => ({
-  name: `tool_${index}`,
-  description: 'Does one thing, and says here in a sentence of usual length what that is and when it is of use.',
-  inputSchema: { type: 'object', properties: { subject: { type: 'string' }, count: { type: 'integer' } } },
-}))
-const results: Readonly<Record<string, object>> = {
-  'server/discover': { supportedVersions: ['2026-07-28'], capabilities: { tools: {} } },
-  'tools/list': { tools },
+const LISTS = Number(process.env['BENCH_LISTS'])
+
+function resultsWith(count: number): Readonly<Record<string, object>> {
+  const tools = Array.from({ length: count }, (_, index) => ({
+    name: `tool_${index}`,
+    description: 'Does one thing, and says here in a sentence of usual length what that is and when it is of use.',
+    inputSchema: { type: 'object', properties: { subject: { type: 'string' }, count: { type: 'integer' } } },
+  }))
+  const discovered = { supportedVersions: ['2026-07-28'], capabilities: { tools: {} } }
+  return { 'server/discover': discovered, 'tools/list': { tools } }
 }
 
-async function answer(request: Request, latencyMs: number): Promise<Response> {
+/** Gives the URL. */
+async function startUpstream(tools: number, latencyMs: number): Promise<string> {
+  const results = resultsWith(tools)
+  return `${await listenOnFreePort(async (request) => await answer(request, results, latencyMs))}/mcp`
+}
+
+async function answer(
+  request: Request,
+  results: Readonly<Record<string, object>>,
+  latencyMs: number,
+): Promise<Response> {
   const { id, method } = requestSchema.parse(await request.json())
   if (latencyMs > 0) await delay(latencyMs)
   const result = results[method]
@@ -34,7 +46,5 @@ async function answer(request: Request, latencyMs: number): Promise<Response> {
 }
 
 const urls: string[] = []
-for (let index = 0; index < Number(process.env['BENCH_LISTS']); index += 1) {
-  urls.push(`${await listenOnFreePort(async (request) => await answer(request, index * STEP_MS))}/mcp`)
-}
-serveParent({ urls })
+for (let index = 0; index < LISTS; index += 1) urls.push(await startUpstream(TOOLS, index * STEP_MS))
+serveParent({ urls, whole: await startUpstream(TOOLS * LISTS, 0) })

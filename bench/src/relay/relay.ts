@@ -20,7 +20,7 @@ const AT_ONCE = 32
 const LISTS = 20
 
 const upstreamSchema = z.object({ url: z.string(), apiKey: z.string() })
-const listsSchema = z.object({ urls: z.array(z.string()) })
+const listsSchema = z.object({ urls: z.array(z.string()), whole: z.string() })
 const gatewaySchema = z.object({ url: z.string() })
 
 /** One `tools/call` on every way to the same upstream, each way in a process of its own; and lists of many upstreams. */
@@ -72,7 +72,7 @@ export const relay: Benchmark = {
       'relay.rss_mb': rssMb,
       'relay.floor_rss_mb': (await floor.usage()).rssMb,
       ...peers,
-      ...(await measureLists(latchkey, lists.result.urls, say)),
+      ...(await measureLists(latchkey, { first: lists.result.urls[0] ?? '', whole: lists.result.whole }, say)),
     }
   },
 }
@@ -93,6 +93,7 @@ function figures({ direct, floor, url, token, five, twenty }: Readonly<Record<st
     'relay.cpu_ms_per_call': url.cpuPerCall,
     'relay.floor_cpu_ms_per_call': floor.cpuPerCall,
     'relay.cpu_over_floor': url.cpuPerCall / floor.cpuPerCall,
+    'relay.cpu_over_floor_median': url.medianCpuPerCall / floor.medianCpuPerCall,
     'relay.cpu_over_floor_5_connections': five.cpuPerCall / floor.cpuPerCall,
     'relay.cpu_over_floor_20_connections': twenty.cpuPerCall / floor.cpuPerCall,
   }
