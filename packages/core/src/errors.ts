@@ -63,3 +63,13 @@ export class LatchkeyError extends Error {
     this.connections = connections
   }
 }
+
+/**
+ * Whether a call was refused for want of the user's consent: then nothing was carried out, and `connections` has the links.
+ *
+ * @example
+ * if (isAuthorizationRequired(error)) for (const { authenticationLink } of error.connections) show(authenticationLink)
+ */
+export function isAuthorizationRequired(error: unknown): error is LatchkeyError {
+  return error instanceof LatchkeyError && error.code === 'authorization_required'
+}

@@ -1,4 +1,4 @@
-import { LatchkeyError } from '@latchkey/core'
+import type { LatchkeyError } from '@latchkey/core'
 
 /** What an interrupt holds: for whoever shows it to the user. The links are in the checkpoint, too. */
 export interface AuthorizationInterrupt {
@@ -16,10 +16,6 @@ export interface AuthorizationInterrupt {
 
 /** LangGraph's own `interrupt`, or what stands for it. */
 export type Interrupt = (value: AuthorizationInterrupt) => unknown
-
-export function isConsentError(error: unknown): error is LatchkeyError {
-  return error instanceof LatchkeyError && error.code === 'authorization_required'
-}
 
 /**
  * Stops the run until it is resumed: LangGraph then runs the step from its beginning, and with it the call. That comes

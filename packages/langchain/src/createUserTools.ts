@@ -1,37 +1,17 @@
 import type { DynamicStructuredTool } from '@langchain/core/tools'
-import {
-  warnOfMissingTools,
-  type Latchkey,
-  type ToolReport,
-  type UserTools,
-  type UserToolsOptions,
-} from '@latchkey/core'
+import { agentTools, type AgentToolsOptions, type Latchkey } from '@latchkey/core'
 
 import type { Interrupt } from './consent.ts'
 import { toTool } from './toTool.ts'
 
-/** How one user's tools are got and called. */
-export interface UserToolsForLangChainOptions extends UserToolsOptions {
-  /**
-   * Called with what was renamed, left out or cannot be served, and with the connections that are `missing` because
-   * `require` can do without them. Default: a process warning, once for each connection that cannot be served.
-   */
-  onReport?: ((report: ToolReport & Pick<UserTools, 'missing'>) => void) | undefined
+/** How one user's tools are got and called. A call that can interrupt the run does not `wait`. */
+export interface UserToolsForLangChainOptions extends AgentToolsOptions {
   /**
    * LangGraph's `interrupt`: a call that needs consent stops the run with an `AuthorizationInterrupt`, and is made when
    * the run is resumed with a `Command` (`'declined'` as its `resume` tells the model that the user will not). It needs
    * a checkpointer, which then holds the links; without one, the call fails as it does without this option.
    */
   interrupt?: Interrupt | undefined
-  /**
-   * What a call does that needs consent in the middle of a run, where it does not interrupt: `fail` (the default) or
-   * `wait`, which shows the links to `onAuthorizationRequired` and makes the same call once more after the consent.
-   */
-  consent?: 'fail' | 'wait' | undefined
-  /** Milliseconds that `wait` may take. Default: the `timeoutMs` of `createLatchkey`. */
-  authorizationTimeoutMs?: number | undefined
-  /** Milliseconds until one tool call is given up and reaches the model as an error. Default 60,000. */
-  toolTimeoutMs?: number | undefined
   /**
    * Whether the model is given a tool's files of this MIME type; the others are named to it and kept in the `artifact`.
    * Default: images only. No other kind is sure to survive: in a tool result `@langchain/openai` sends sound and PDFs as
@@ -63,22 +43,7 @@ export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForLangChainOptions) => Promise<DynamicStructuredTool[]> {
   return async (userIdentifier, options = {}) => {
-    checkCallOptions(options)
-    const { tools, report, missing } = await latchkey.userTools(userIdentifier, options)
-    const { onReport = warnOfMissingTools } = options
-    onReport({ ...report, missing })
+    const tools = await agentTools(latchkey, userIdentifier, options)
     return tools.map((userTool) => toTool(userTool, { ...options, userIdentifier }))
   }
-}
-
-/** Before there are tools, because the model would be told of a mistake that only the app can mend. */
-function checkCallOptions(options: UserToolsForLangChainOptions): void {
-  const { toolTimeoutMs = 0, authorizationTimeoutMs = 0, consent = 'fail', onAuthorizationRequired } = options
-  for (const [name, value] of Object.entries({ toolTimeoutMs, authorizationTimeoutMs })) {
-    if (!Number.isFinite(value) || value < 0)
-      throw new TypeError(`\`${name}\` must be a number of milliseconds, 0 or more`)
-  }
-  if (consent !== 'fail' && consent !== 'wait') throw new TypeError("`consent` must be 'fail' or 'wait'")
-  if (consent === 'wait' && !onAuthorizationRequired)
-    throw new TypeError("`consent: 'wait'` needs `onAuthorizationRequired`, which shows the user the links")
 }

@@ -1,8 +1,8 @@
 import type { DynamicStructuredTool } from '@langchain/core/tools'
 import { ToolMessage } from '@langchain/core/messages'
-import type { Latchkey } from '@latchkey/core'
+import { isAuthorizationRequired, type Latchkey } from '@latchkey/core'
 
-import { interruptFor, isConsentError, type Interrupt } from './consent.ts'
+import { interruptFor, type Interrupt } from './consent.ts'
 import { createUserTools, type UserToolsForLangChainOptions } from './createUserTools.ts'
 
 export interface UserToolsMiddlewareOptions extends UserToolsForLangChainOptions {
@@ -50,7 +50,7 @@ export function userToolsMiddleware(
     try {
       return await getTools(user, options)
     } catch (error) {
-      if (interrupt && isConsentError(error)) interruptFor(interrupt, error, { userIdentifier: user })
+      if (interrupt && isAuthorizationRequired(error)) interruptFor(interrupt, error, { userIdentifier: user })
       throw error
     }
   }
@@ -87,7 +87,7 @@ async function callable(
   try {
     return await toolsOf(user)
   } catch (error) {
-    if (!interrupt || !isConsentError(error)) throw error
+    if (!interrupt || !isAuthorizationRequired(error)) throw error
     return new ToolMessage({ status: 'error', content: error.message, artifact: error, name, tool_call_id: id })
   }
 }

@@ -1,4 +1,4 @@
-import { LatchkeyError, type ConnectionState } from '@latchkey/core'
+import { isAuthorizationRequired, type ConnectionState } from '@latchkey/core'
 import type { ModelMessage, StepResult, StopCondition, ToolSet } from 'ai'
 
 /** What a run has stopped for. */
@@ -30,7 +30,7 @@ export const stopOnAuthorization: StopCondition<ToolSet> = ({ steps }) => pendin
  */
 export function pendingAuthorization({ steps }: { steps: Steps }): PendingAuthorization | undefined {
   const refused = (steps.at(-1)?.content ?? []).flatMap((part) =>
-    part.type === 'tool-error' && isConsentError(part.error)
+    part.type === 'tool-error' && isAuthorizationRequired(part.error)
       ? [{ toolCallId: part.toolCallId, connections: part.error.connections }]
       : [],
   )
@@ -74,8 +74,4 @@ export function callAgain(messages: readonly ModelMessage[], toolCallIds: readon
   return last?.role === 'tool'
     ? [...kept.slice(0, -1), { ...last, content: [...last.content, ...responses] }]
     : [...kept, { role: 'tool', content: responses }]
-}
-
-function isConsentError(error: unknown): error is LatchkeyError {
-  return error instanceof LatchkeyError && error.code === 'authorization_required'
 }

@@ -1,32 +1,11 @@
-import {
-  warnOfMissingTools,
-  type Latchkey,
-  type ToolReport,
-  type UserTools,
-  type UserToolsOptions,
-} from '@latchkey/core'
+import { agentTools, type AgentToolsOptions, type Latchkey } from '@latchkey/core'
 import type { ToolSet } from 'ai'
 
 import { rememberRefresh } from './refreshTools.ts'
 import { toTool } from './toTool.ts'
 
 /** How one user's tools are got and called. */
-export interface UserToolsForAiSdkOptions extends UserToolsOptions {
-  /**
-   * Called with what was renamed, left out or cannot be served, and with the connections that are `missing` because
-   * `require` can do without them. Default: a process warning, once for each connection that cannot be served.
-   */
-  onReport?: ((report: ToolReport & Pick<UserTools, 'missing'>) => void) | undefined
-  /**
-   * What a call does that needs consent in the middle of a run: `fail` (the default) or `wait`, which shows the links to
-   * `onAuthorizationRequired` and makes the same call once more after the consent.
-   */
-  consent?: 'fail' | 'wait' | undefined
-  /** Milliseconds that `wait` may take. Default: the `timeoutMs` of `createLatchkey`. */
-  authorizationTimeoutMs?: number | undefined
-  /** Milliseconds until one tool call is given up and becomes a `tool-error` part. Default 60,000. */
-  toolTimeoutMs?: number | undefined
-}
+export type UserToolsForAiSdkOptions = AgentToolsOptions
 
 /**
  * Makes the function that gives one user's tools, for an app that shares one Latchkey among all its users.
@@ -53,23 +32,8 @@ export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForAiSdkOptions) => Promise<ToolSet> {
   return async function getTools(userIdentifier, options = {}): Promise<ToolSet> {
-    checkCallOptions(options)
-    const { tools, report, missing } = await latchkey.userTools(userIdentifier, options)
-    const { onReport = warnOfMissingTools } = options
-    onReport({ ...report, missing })
+    const tools = await agentTools(latchkey, userIdentifier, options)
     const toolSet = Object.fromEntries(tools.map((userTool) => [userTool.name, toTool(userTool, options)]))
     return rememberRefresh(toolSet, () => getTools(userIdentifier, options))
   }
-}
-
-/** Before there are tools, because the model would be told of a mistake that only the app can mend. */
-function checkCallOptions(options: UserToolsForAiSdkOptions): void {
-  const { toolTimeoutMs = 0, authorizationTimeoutMs = 0, consent = 'fail', onAuthorizationRequired } = options
-  for (const [name, value] of Object.entries({ toolTimeoutMs, authorizationTimeoutMs })) {
-    if (!Number.isFinite(value) || value < 0)
-      throw new TypeError(`\`${name}\` must be a number of milliseconds, 0 or more`)
-  }
-  if (consent !== 'fail' && consent !== 'wait') throw new TypeError("`consent` must be 'fail' or 'wait'")
-  if (consent === 'wait' && !onAuthorizationRequired)
-    throw new TypeError("`consent: 'wait'` needs `onAuthorizationRequired`, which shows the user the links")
 }

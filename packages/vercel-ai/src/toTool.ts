@@ -1,17 +1,20 @@
-import { LatchkeyError, resultParts, type ToolResult, type UserTool } from '@latchkey/core'
+import {
+  callAgentTool,
+  isAuthorizationRequired,
+  resultParts,
+  tellAuthorizationRequired,
+  type ToolResult,
+  type UserTool,
+} from '@latchkey/core'
+
 import { jsonSchema, tool, type JSONSchema7, type Tool } from 'ai'
 
 import { toModelOutput } from './content.ts'
 import type { UserToolsForAiSdkOptions } from './createUserTools.ts'
 
-type CallOptions = Pick<
-  UserToolsForAiSdkOptions,
-  'toolTimeoutMs' | 'onAuthorizationRequired' | 'consent' | 'authorizationTimeoutMs'
->
-type Tell = UserToolsForAiSdkOptions['onAuthorizationRequired']
 type Arguments = Record<string, unknown>
 
-export function toTool(userTool: UserTool, options: CallOptions = {}): Tool {
+export function toTool(userTool: UserTool, options: UserToolsForAiSdkOptions = {}): Tool {
   const { mcpName, title, description, inputSchema, annotations } = userTool
   return tool({
     type: 'dynamic',
@@ -39,23 +42,15 @@ async function call(
   userTool: UserTool,
   args: Arguments,
   signal: AbortSignal | undefined,
-  { toolTimeoutMs: timeoutMs, onAuthorizationRequired, consent, authorizationTimeoutMs }: CallOptions,
+  options: UserToolsForAiSdkOptions,
 ): Promise<ToolResult> {
-  const waiting = consent === 'wait' ? { onAuthorizationRequired, authorizationTimeoutMs } : {}
-  const result = await userTool.call(args, { signal, timeoutMs, ...waiting }).catch((error: unknown) => {
-    const isConsent = error instanceof LatchkeyError && error.code === 'authorization_required'
-    if (isConsent) tell(onAuthorizationRequired, error)
+  const result = await callAgentTool(userTool, args, signal, options).catch((error: unknown) => {
+    if (isAuthorizationRequired(error)) tellAuthorizationRequired(error, options)
     throw error
   })
   // Thrown, because the AI SDK hands a returned `isError` to the model as success.
   if (result.isError === true) throw new Error(reason(result), { cause: result })
   return result
-}
-
-/** The run neither waits for the callback nor ends by its error: what the model and the app get is the call's own. */
-function tell(callback: Tell, { connections }: LatchkeyError): void {
-  const run = async () => await callback?.(connections)
-  run().catch(() => {})
 }
 
 function reason(result: ToolResult): string {
