@@ -1,6 +1,7 @@
 import type { LatchkeyError } from '../errors.ts'
 import type { Latchkey, UserToolsOptions } from '../latchkey.ts'
 import { checkMs } from '../timing/checkMs.ts'
+import { checkApprovalPolicy, type ApprovalPolicy } from './needsApproval.ts'
 import type { ToolReport, UserTool, UserTools } from './userTools.ts'
 import { warnOfMissingTools } from './warnOfMissingTools.ts'
 
@@ -18,6 +19,11 @@ export interface AgentToolsOptions extends UserToolsOptions {
   consent?: 'fail' | 'wait' | undefined
   /** Milliseconds that `wait` may take. Default: the `timeoutMs` of `createLatchkey`. */
   authorizationTimeoutMs?: number | undefined
+  /**
+   * Which calls a person has to approve before they are made: `destructive` or `writes`, by the tools' annotations, or a
+   * function that decides for each call. The framework's own way of asking is used. Default: none.
+   */
+  approve?: ApprovalPolicy | undefined
   /** Milliseconds until one tool call is given up and reaches the model as an error. Default 60,000. */
   toolTimeoutMs?: number | undefined
 }
@@ -71,6 +77,7 @@ export function tellAuthorizationRequired(
 function checkOptions(options: AgentToolsOptions): void {
   const { toolTimeoutMs = 0, authorizationTimeoutMs = 0, consent = 'fail', onAuthorizationRequired } = options
   for (const [name, value] of Object.entries({ toolTimeoutMs, authorizationTimeoutMs })) checkMs(name, value)
+  checkApprovalPolicy(options.approve)
   if (consent !== 'fail' && consent !== 'wait') throw new TypeError("`consent` must be 'fail' or 'wait'")
   if (consent === 'wait' && !onAuthorizationRequired)
     throw new TypeError("`consent: 'wait'` needs `onAuthorizationRequired`, which shows the user the links")
