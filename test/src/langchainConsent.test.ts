@@ -1,6 +1,6 @@
 import { Command, interrupt, MemorySaver } from '@langchain/langgraph'
 import { ConnectionState, LatchkeyError, type UserTool, type UserTools } from '@latchkey/core'
-import { createUserTools, userToolsMiddleware, type AuthorizationInterrupt } from '@latchkey/langchain'
+import { createUserTools, userToolsMiddleware, type AuthorizationRequest } from '@latchkey/langchain'
 import { AIMessage, createAgent, createMiddleware, fakeModel, ToolMessage } from 'langchain'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
@@ -53,8 +53,8 @@ const scripted = () =>
     .respond((messages) => new AIMessage(messages.map(({ text }) => text).join('\n')))
 
 /** What the run has stopped for. */
-function interruptsOf(result: object): AuthorizationInterrupt[] {
-  const interrupts: { value: AuthorizationInterrupt }[] = Reflect.get(result, '__interrupt__') ?? []
+function interruptsOf(result: object): AuthorizationRequest[] {
+  const interrupts: { value: AuthorizationRequest }[] = Reflect.get(result, '__interrupt__') ?? []
   return interrupts.map(({ value }) => value)
 }
 

@@ -1,5 +1,6 @@
 export { createLatchkey } from './createLatchkey.ts'
-export { sharedLatchkey } from './sharedLatchkey.ts'
+export { sharedLatchkey, sharedLatchkeyOf } from './sharedLatchkey.ts'
+export type { ControlPlaneOptions } from './sharedLatchkey.ts'
 export type {
   CallOptions,
   ConfigOptions,
@@ -51,10 +52,14 @@ export type { ConnectedAccountStatus } from './readiness/connectionState.ts'
 export type { ReadyEndpoint } from './session/readyEndpoint.ts'
 export { agentTools, callAgentTool, tellAuthorizationRequired } from './tools/agentTools.ts'
 export type { AgentToolsOptions } from './tools/agentTools.ts'
+export { authorizationRequest } from './tools/authorizationRequest.ts'
+export type { AuthorizationRequest } from './tools/authorizationRequest.ts'
 export { needsApproval } from './tools/needsApproval.ts'
 export type { ApprovalPolicy, DescribedTool } from './tools/needsApproval.ts'
 export { resultParts } from './tools/resultParts.ts'
-export type { MediaPart, ResultPart, TextPart, ToolResult } from './tools/resultParts.ts'
+export type { Attach, MediaPart, ResultPart, TextPart, ToolResult } from './tools/resultParts.ts'
+export { toolError } from './tools/toolError.ts'
+export { userIdOf } from './tools/userIdOf.ts'
 export { warnOfMissingTools } from './tools/warnOfMissingTools.ts'
 export type { JsonSchema, ToolCallOptions, ToolReport, UserTool, UserTools } from './tools/userTools.ts'
 export type { Fetch } from './http/httpClient.ts'

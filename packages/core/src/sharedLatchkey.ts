@@ -30,6 +30,18 @@ export function sharedLatchkey(options: LatchkeyOptions = {}): Latchkey {
   return latchkey
 }
 
+/** What names the control plane, of all the options of a function that gets one user's tools. */
+export type ControlPlaneOptions = Pick<LatchkeyOptions, 'backend' | 'url' | 'clientId' | 'clientSecret' | 'startUrl'>
+
+/**
+ * The shared Latchkey of these options, whatever else is in them: a new callback on every call would else make a new
+ * Latchkey on every call. For whoever writes an adapter.
+ */
+export function sharedLatchkeyOf(options: ControlPlaneOptions): Latchkey {
+  const { backend, url, clientId, clientSecret, startUrl } = options
+  return sharedLatchkey({ backend, url, clientId, clientSecret, startUrl })
+}
+
 function keyOf(options: LatchkeyOptions): string {
   const { env = process.env } = options
   const fromEnvironment = [

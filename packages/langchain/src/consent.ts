@@ -1,21 +1,7 @@
-import type { LatchkeyError } from '@latchkey/core'
-
-/** What an interrupt holds: for whoever shows it to the user. The links are in the checkpoint, too. */
-export interface AuthorizationInterrupt {
-  readonly type: 'authorization_required'
-  readonly userIdentifier: string
-  /** The tool that is called again when the run is resumed; absent where the tools themselves could not be had. */
-  readonly tool?: string
-  readonly connections: readonly {
-    readonly connectionName: string
-    readonly authenticationLink: string | undefined
-    /** ISO 8601. */
-    readonly expiresAt: string | undefined
-  }[]
-}
+import { authorizationRequest, type AuthorizationRequest, type LatchkeyError } from '@latchkey/core'
 
 /** LangGraph's own `interrupt`, or what stands for it. */
-export type Interrupt = (value: AuthorizationInterrupt) => unknown
+export type Interrupt = (value: AuthorizationRequest) => unknown
 
 /**
  * Stops the run until it is resumed: LangGraph then runs the step from its beginning, and with it the call. That comes
@@ -24,24 +10,16 @@ export type Interrupt = (value: AuthorizationInterrupt) => unknown
  */
 export function interruptFor(
   interrupt: Interrupt,
-  { connections }: LatchkeyError,
-  about: Pick<AuthorizationInterrupt, 'userIdentifier' | 'tool'>,
+  error: LatchkeyError,
+  about: Pick<AuthorizationRequest, 'userIdentifier' | 'tool'>,
 ): 'declined' | 'impossible' {
-  const value: AuthorizationInterrupt = {
-    type: 'authorization_required',
-    ...about,
-    connections: connections.map(({ connectionName, authenticationLink, authenticationLinkExpiresAt }) => ({
-      connectionName,
-      authenticationLink,
-      expiresAt: authenticationLinkExpiresAt?.toISOString(),
-    })),
-  }
+  const value = authorizationRequest(error, about)
   try {
     for (let answers = 0; answers < MAX_ANSWERS; answers += 1) if (interrupt(value) === 'declined') return 'declined'
     return 'impossible'
-  } catch (error) {
+  } catch (stop) {
     // What LangGraph stops a run with; anything else says that there is no checkpointer, or no graph.
-    if (typeof error === 'object' && error !== null && 'is_bubble_up' in error) throw error
+    if (typeof stop === 'object' && stop !== null && 'is_bubble_up' in stop) throw stop
     return 'impossible'
   }
 }

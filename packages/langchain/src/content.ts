@@ -1,20 +1,16 @@
-import { resultParts, type MediaPart, type ResultPart, type ToolResult } from '@latchkey/core'
+import { resultParts, type Attach, type MediaPart, type ResultPart, type ToolResult } from '@latchkey/core'
 import type { ContentBlock, Data, MessageContent } from '@langchain/core/messages'
-
-/** Whether the model is given files of this kind; the others are only named to it. */
-type Attach = (mimeType: string) => boolean
 
 const isImage: Attach = (mimeType) => mimeType.startsWith('image/')
 
 /** Text alone is one string: OpenAI's Responses API would otherwise be sent the blocks as JSON. */
 export function toContent(result: ToolResult, attach: Attach = isImage): MessageContent {
-  const blocks = resultParts(result).map((part) => toBlock(part, attach))
+  const blocks = resultParts(result, attach).map(toBlock)
   return blocks.every((block) => block.type === 'text') ? blocks.map(({ text }) => text).join('\n') : blocks
 }
 
-function toBlock(part: ResultPart, attach: Attach): ContentBlock.Text | Data.Base64ContentBlock {
-  if (part.type === 'text') return { type: 'text', text: part.text }
-  return attach(part.mimeType) ? toDataBlock(part) : { type: 'text', text: describe(part) }
+function toBlock(part: ResultPart): ContentBlock.Text | Data.Base64ContentBlock {
+  return part.type === 'text' ? { type: 'text', text: part.text } : toDataBlock(part)
 }
 
 /**
@@ -29,8 +25,4 @@ function toDataBlock({ mimeType, data, name }: MediaPart): Data.Base64ContentBlo
 function blockType(mimeType: string): Data.Base64ContentBlock['type'] {
   if (mimeType.startsWith('image/')) return 'image'
   return mimeType.startsWith('audio/') ? 'audio' : 'file'
-}
-
-function describe({ name, mimeType }: MediaPart): string {
-  return `The tool returned a file that cannot be shown here: ${name ?? 'without a name'} (${mimeType}).`
 }

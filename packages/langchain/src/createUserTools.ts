@@ -7,7 +7,7 @@ import { toTool } from './toTool.ts'
 /** How one user's tools are got and called. A call that can interrupt the run does not `wait`. */
 export interface UserToolsForLangChainOptions extends AgentToolsOptions {
   /**
-   * LangGraph's `interrupt`: a call that needs consent stops the run with an `AuthorizationInterrupt`, and is made when
+   * LangGraph's `interrupt`: a call that needs consent stops the run with an `AuthorizationRequest`, and is made when
    * the run is resumed with a `Command` (`'declined'` as its `resume` tells the model that the user will not). It needs
    * a checkpointer, which then holds the links; without one, the call fails as it does without this option.
    */

@@ -1,13 +1,10 @@
 import type { DynamicStructuredTool } from '@langchain/core/tools'
-import { sharedLatchkey, type LatchkeyOptions } from '@latchkey/core'
+import { sharedLatchkeyOf, type ControlPlaneOptions } from '@latchkey/core'
 
 import { createUserTools, type UserToolsForLangChainOptions } from './createUserTools.ts'
 
 /** Where the control plane is, and how this user's tools are got and called. */
-export interface GetUserToolsOptions
-  extends
-    Pick<LatchkeyOptions, 'backend' | 'url' | 'clientId' | 'clientSecret' | 'startUrl'>,
-    UserToolsForLangChainOptions {}
+export interface GetUserToolsOptions extends ControlPlaneOptions, UserToolsForLangChainOptions {}
 
 /**
  * Gets one user's tools, ready for `createAgent`, LangGraph's `ToolNode` or `model.bindTools`.
@@ -31,7 +28,5 @@ export async function getUserTools(
   userIdentifier: string,
   options: GetUserToolsOptions = {},
 ): Promise<DynamicStructuredTool[]> {
-  // Only what names the control plane, because a new callback on every call would make a new Latchkey on every call.
-  const { backend, url, clientId, clientSecret, startUrl } = options
-  return createUserTools(sharedLatchkey({ backend, url, clientId, clientSecret, startUrl }))(userIdentifier, options)
+  return createUserTools(sharedLatchkeyOf(options))(userIdentifier, options)
 }

@@ -1,5 +1,4 @@
-export { createLatchkey, LatchkeyError, type ConnectionState } from '@latchkey/core'
-export type { AuthorizationInterrupt } from './consent.ts'
+export { createLatchkey, LatchkeyError, type AuthorizationRequest, type ConnectionState } from '@latchkey/core'
 export { createUserTools, type UserToolsForLangChainOptions } from './createUserTools.ts'
 export { getUserTools, type GetUserToolsOptions } from './getUserTools.ts'
 export { userToolsMiddleware, type UserToolsMiddlewareOptions } from './userToolsMiddleware.ts'

@@ -1,6 +1,6 @@
 import type { DynamicStructuredTool } from '@langchain/core/tools'
 import { ToolMessage } from '@langchain/core/messages'
-import { isAuthorizationRequired, type Latchkey } from '@latchkey/core'
+import { isAuthorizationRequired, userIdOf, type Latchkey } from '@latchkey/core'
 
 import { interruptFor, type Interrupt } from './consent.ts'
 import { createUserTools, type UserToolsForLangChainOptions } from './createUserTools.ts'
@@ -90,10 +90,4 @@ async function callable(
     if (!interrupt || !isAuthorizationRequired(error)) throw error
     return new ToolMessage({ status: 'error', content: error.message, artifact: error, name, tool_call_id: id })
   }
-}
-
-function userIdOf(context: unknown): string {
-  const userId: unknown = typeof context === 'object' && context !== null ? Reflect.get(context, 'userId') : undefined
-  if (typeof userId === 'string') return userId
-  throw new TypeError('the run does not say whose it is: give `context: { userId }`, or the option `userIdentifier`')
 }

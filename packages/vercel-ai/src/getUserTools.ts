@@ -1,13 +1,10 @@
-import { sharedLatchkey, type LatchkeyOptions } from '@latchkey/core'
+import { sharedLatchkeyOf, type ControlPlaneOptions } from '@latchkey/core'
 import type { ToolSet } from 'ai'
 
 import { createUserTools, type UserToolsForAiSdkOptions } from './createUserTools.ts'
 
 /** Where the control plane is, and how this user's tools are got and called. */
-export interface GetUserToolsOptions
-  extends
-    Pick<LatchkeyOptions, 'backend' | 'url' | 'clientId' | 'clientSecret' | 'startUrl'>,
-    UserToolsForAiSdkOptions {}
+export interface GetUserToolsOptions extends ControlPlaneOptions, UserToolsForAiSdkOptions {}
 
 /**
  * Gets one user's tools, ready for `generateText`, `streamText` or `ToolLoopAgent`.
@@ -28,7 +25,5 @@ export interface GetUserToolsOptions
  * const { text } = await generateText({ model: openai('gpt-5'), prompt, tools, stopWhen: isStepCount(10) })
  */
 export async function getUserTools(userIdentifier: string, options: GetUserToolsOptions = {}): Promise<ToolSet> {
-  // Only what names the control plane, because a new callback on every call would make a new Latchkey on every call.
-  const { backend, url, clientId, clientSecret, startUrl } = options
-  return createUserTools(sharedLatchkey({ backend, url, clientId, clientSecret, startUrl }))(userIdentifier, options)
+  return createUserTools(sharedLatchkeyOf(options))(userIdentifier, options)
 }

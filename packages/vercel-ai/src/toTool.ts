@@ -1,8 +1,8 @@
 import {
   callAgentTool,
   isAuthorizationRequired,
-  resultParts,
   tellAuthorizationRequired,
+  toolError,
   type ToolResult,
   type UserTool,
 } from '@latchkey/core'
@@ -49,11 +49,6 @@ async function call(
     throw error
   })
   // Thrown, because the AI SDK hands a returned `isError` to the model as success.
-  if (result.isError === true) throw new Error(reason(result), { cause: result })
+  if (result.isError === true) throw toolError(result)
   return result
-}
-
-function reason(result: ToolResult): string {
-  const words = resultParts(result).flatMap((part) => (part.type === 'text' ? [part.text] : []))
-  return words.join('\n') || 'The tool failed without giving a reason.'
 }

@@ -23,6 +23,9 @@ export interface MediaPart {
 /** A tool result's content in the two kinds that models take. */
 export type ResultPart = TextPart | MediaPart
 
+/** Whether the model is given files of this MIME type. */
+export type Attach = (mimeType: string) => boolean
+
 type Block = ToolResult['content'][number]
 
 /**
@@ -30,11 +33,12 @@ type Block = ToolResult['content'][number]
  * adapter. Resource links are described, because a provider could not follow them. Structured content that no text
  * repeats is added as JSON, so that the model sees it exactly once.
  *
+ * @param attach - Whether the model is given files of this MIME type. The others are named to it in words. Default: all.
  * @example
  * const words = resultParts(await userTool.call(args)).flatMap((part) => (part.type === 'text' ? [part.text] : []))
  */
-export function resultParts({ content, structuredContent }: ToolResult): ResultPart[] {
-  const parts = content.map(toPart)
+export function resultParts({ content, structuredContent }: ToolResult, attach: Attach = () => true): ResultPart[] {
+  const parts = content.map((block) => shown(toPart(block), attach))
   if (structuredContent === undefined || parts.some((part) => isJsonOf(part, structuredContent))) return parts
   return [...parts, text(JSON.stringify(structuredContent))]
 }
@@ -60,6 +64,14 @@ function fromResource(resource: Extract<Block, { type: 'resource' }>['resource']
   if ('text' in resource) return text(`Resource ${resource.uri}:\n${resource.text}`)
   const { uri, blob: data, mimeType = 'application/octet-stream' } = resource
   return { type: 'media', mimeType, data, name: uri.split('/').at(-1) || uri }
+}
+
+function shown(part: ResultPart, attach: Attach): ResultPart {
+  return part.type === 'text' || attach(part.mimeType) ? part : text(describeFile(part))
+}
+
+function describeFile({ name, mimeType }: MediaPart): string {
+  return `The tool returned a file that cannot be shown here: ${name ?? 'without a name'} (${mimeType}).`
 }
 
 /** Described, not attached: the URI is the MCP server's, and a provider that fetched it would find nothing there. */

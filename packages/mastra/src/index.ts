@@ -1,0 +1,5 @@
+export { createLatchkey, LatchkeyError, type AuthorizationRequest, type ConnectionState } from '@latchkey/core'
+export { createUserTools, type UserToolsForMastra, type UserToolsForMastraOptions } from './createUserTools.ts'
+export { getUserTools, type GetUserToolsOptions } from './getUserTools.ts'
+export { requestUserTools, type RequestUserToolsOptions } from './requestUserTools.ts'
+export type { AuthorizationAnswer, UserToolForMastra } from './toTool.ts'

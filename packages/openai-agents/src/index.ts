@@ -1,0 +1,7 @@
+export { createLatchkey, LatchkeyError, type AuthorizationRequest, type ConnectionState } from '@latchkey/core'
+export { authorizationOf } from './consent.ts'
+export { createUserTools, type UserToolsForOpenAiAgentsOptions } from './createUserTools.ts'
+export { getUserTools, type GetUserToolsOptions } from './getUserTools.ts'
+export { toolOutcome } from './toolOutcome.ts'
+export type { UserToolForOpenAiAgents } from './toTool.ts'
+export { withUserTools, type WithUserToolsOptions } from './withUserTools.ts'
