@@ -39,7 +39,7 @@ const TOOLS: readonly Tool[] = [
   { name: 'structured', description: 'Structured, and other words as text', inputSchema: NOTHING },
   { name: 'fail', description: 'Fails', inputSchema: NOTHING },
   { name: 'hang', description: 'Never answers', inputSchema: NOTHING },
-  { name: 'consent', description: 'Needs consent', inputSchema: NOTHING },
+  { name: 'consent', description: 'Needs consent', inputSchema: WORDS },
 ]
 
 const RESULTS = new Map<string, CallToolResult>(
@@ -73,6 +73,8 @@ export interface AdapterServer {
   tokenFor(user: string): string
   /** The link that the tool `consent` asks this user to follow. */
   linkFor(user: string): string
+  /** From now on, the user has consented to what `consent` does. */
+  grant(user: string): void
   /** How often the user's calls of a tool were executed. */
   callCount(user: string, tool: string): number
   /** Resolves when a call of the tool `hang` has begun, and when it was cancelled. */
@@ -90,6 +92,7 @@ const linkFor = (user: string) => `https://consent.test/secret-link-of-${user}`
 export async function startAdapterServer(era: Era): Promise<AdapterServer> {
   const events = new EventEmitter()
   const calls: string[] = []
+  const granted = new Set<string>()
   const answer = answerWith({ events, calls })
   const open = era === '2026-07-28' ? modernEndpoint : legacyEndpoint
   const unavailable = { connection: `calendar-${crypto.randomUUID()}`, reason: 'unreachable' }
@@ -98,7 +101,8 @@ export async function startAdapterServer(era: Era): Promise<AdapterServer> {
   let requestCount = 0
   const endpoints = new Map<string, Endpoint>()
   const endpointOf = (user: string) => {
-    const endpoint = endpoints.get(user) ?? open({ user, list, answer, link: linkFor(user) })
+    const endpoint =
+      endpoints.get(user) ?? open({ user, list, answer, link: linkFor(user), isGranted: () => granted.has(user) })
     endpoints.set(user, endpoint)
     return endpoint
   }
@@ -116,6 +120,7 @@ export async function startAdapterServer(era: Era): Promise<AdapterServer> {
     urlFor: (user) => `http://127.0.0.1:${address.port}/${encodeURIComponent(user)}`,
     tokenFor: (user) => `token-of-${user}`,
     linkFor,
+    grant: (user) => void granted.add(user),
     callCount: (user, tool) => calls.filter((call) => call === `${user} ${tool}`).length,
     hanging: (user) => once(events, `hanging ${user}`),
     cancelled: (user) => once(events, `cancelled ${user}`),
@@ -156,15 +161,16 @@ interface EndpointOptions {
   list: List
   answer: Answer
   link: string
+  isGranted: () => boolean
 }
 
-function modernEndpoint({ user, list, answer, link }: EndpointOptions): Endpoint {
+function modernEndpoint({ user, list, answer, link, isGranted }: EndpointOptions): Endpoint {
   const handler = createMcpHandler(
     () => {
       const server = new Server({ name: 'adapter-test', version: '1.0.0' }, { capabilities: { tools: {} } })
       server.setRequestHandler('tools/list', () => ({ ...list(user), ttlMs: 60_000, cacheScope: 'private' as const }))
       server.setRequestHandler('tools/call', ({ params: { name, arguments: args = {} } }, { mcpReq }) =>
-        name === 'consent' ? askFor(link) : answer(user, name, args, mcpReq.signal),
+        name === 'consent' && !isGranted() ? askFor(link) : answer(user, name, args, mcpReq.signal),
       )
       return server
     },
@@ -177,7 +183,7 @@ function askFor(url: string) {
   return inputRequired({ inputRequests: { consent: inputRequired.elicitUrl({ message: CONSENT_MESSAGE, url }) } })
 }
 
-function legacyEndpoint({ user, list, answer, link: url }: EndpointOptions): Endpoint {
+function legacyEndpoint({ user, list, answer, link: url, isGranted }: EndpointOptions): Endpoint {
   const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>()
   const openSession = async () => {
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -187,7 +193,7 @@ function legacyEndpoint({ user, list, answer, link: url }: EndpointOptions): End
     const server = new LegacyServer({ name: 'adapter-test', version: '1.0.0' }, { capabilities: { tools: {} } })
     server.setRequestHandler(ListToolsRequestSchema, () => list(user))
     server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, arguments: args = {} } }, { signal }) => {
-      if (name === 'consent') {
+      if (name === 'consent' && !isGranted()) {
         throw new UrlElicitationRequiredError([
           { mode: 'url', elicitationId: crypto.randomUUID(), url, message: CONSENT_MESSAGE },
         ])

@@ -5,7 +5,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ConsentRun, ConsentRunOutcome } from './fixtures/agents/consentRun.ts'
+import type { ConsentRun } from './fixtures/agents/consentRun.ts'
+import type { HalfOutcome } from './fixtures/agents/half.ts'
 import {
   canaryOf,
   consentAs,
@@ -112,7 +113,7 @@ describe('readiness and consent, over the whole stack', () => {
     expect(stack.mail.calls.count('carol', 'send_mail')).toBe(1)
   })
 
-  it.each(['langchain', 'ai-sdk'] as const)(
+  it.each(['langchain', 'ai-sdk', 'mastra', 'openai-agents'] as const)(
     'goes on in another process after the consent, the mail being sent once, with %s',
     async (framework) => {
       await using folder = await temporaryFolder()
@@ -232,14 +233,20 @@ async function pendingOf(latchkey: Latchkey) {
 }
 
 /** One half of a run, in a process of its own; `meanwhile` is done between the list of tools and their use. */
-async function runHalf(run: ConsentRun, meanwhile: () => void = () => {}): Promise<ConsentRunOutcome> {
+async function runHalf(run: ConsentRun, meanwhile: () => void = () => {}): Promise<HalfOutcome> {
   const half = fork(PROGRAM, {
     execArgv: NODE_OPTIONS,
-    env: { PATH: process.env['PATH'] ?? '', RUN: JSON.stringify(run) },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      RUN: JSON.stringify(run),
+      // The process talks to nobody but the gateway.
+      MASTRA_TELEMETRY_DISABLED: '1',
+      OPENAI_AGENTS_DISABLE_TRACING: '1',
+    },
   })
   const ended = once(half, 'exit')
-  const outcome = Promise.withResolvers<ConsentRunOutcome>()
-  half.on('message', (message: 'tools' | ConsentRunOutcome) => {
+  const outcome = Promise.withResolvers<HalfOutcome>()
+  half.on('message', (message: 'tools' | HalfOutcome) => {
     if (message !== 'tools') return outcome.resolve(message)
     meanwhile()
     half.send('go on')
