@@ -7,6 +7,7 @@ import {
   type ToolReport,
 } from '@latchkey/core'
 import { once } from 'node:events'
+import { join } from 'node:path'
 
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 
@@ -20,6 +21,8 @@ import {
   startAdapterServer,
   type AdapterServer,
 } from './adapterServer.ts'
+import type { Half, RunHalf } from './fixtures/agents/half.ts'
+import { temporaryFolder } from './fixtures/temporaryFolder.ts'
 
 /** What a tool call came to, for the model and for the app. */
 export interface Outcome {
@@ -70,6 +73,17 @@ export interface AdapterUnderTest {
       args: Record<string, unknown>
     }) => Promise<AgentRun>
   >
+  /** The framework's own way to stop a run for consent and to go on with it. */
+  readonly half: RunHalf
+  /** What a run does that is resumed before the consent: it stops once more, or it goes on and the model learns why. */
+  readonly resumedEarly: 'stops' | 'goes on'
+  /** One agent for all users, of which this many runs are made; gives what runs it for one user and gives the answer. */
+  readonly shared: (input: {
+    latchkey: Latchkey
+    tool: string
+    args: Record<string, unknown>
+    runs: number
+  }) => (userIdentifier: string) => Promise<string>
 }
 
 /** The behaviour that every adapter shares, over a real MCP server of either era. */
@@ -236,6 +250,53 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
       )
       expect(answers).toEqual(calls.map(({ user, word }) => `echo of ${user}: ${word}`))
       for (const user of users) expect(server.callCount(user, 'echo')).toBe(10)
+    })
+
+    it("gives each user of one agent that user's results and no other's when many run at once", async () => {
+      const users = Array.from({ length: 8 }, (_, index) => `shared-${index}`)
+      const runs = [...users, ...users, ...users]
+      const run = adapter.shared({ latchkey, tool: 'echo', args: { word: 'offsite' }, runs: runs.length })
+      const answers = await Promise.all(runs.map(async (user) => await run(user)))
+      for (const [index, user] of runs.entries()) {
+        const said = users.filter((candidate) => answers[index]?.includes(`echo of ${candidate}: offsite`))
+        expect(said).toEqual([user])
+      }
+      for (const user of users) expect(server.callCount(user, 'echo')).toBe(3)
+    })
+
+    describe('when a run stops for consent', () => {
+      async function halvesOf(user: string) {
+        const folder = await temporaryFolder()
+        const args = { word: 'offsite' }
+        const known = { latchkey, user, tool: 'consent', args, file: join(folder.path, 'run') }
+        const run = (half: Half['half']) => adapter.half({ ...known, half, toolsAreThere: async () => undefined })
+        return { run, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() }
+      }
+
+      it('tells the link, and makes the same call once when it is resumed with nothing but what was kept', async () => {
+        const user = `stopped-${crypto.randomUUID()}`
+        await using halves = await halvesOf(user)
+        expect((await halves.run('begin')).links).toEqual([server.linkFor(user)])
+        expect(server.callCount(user, 'consent')).toBe(0)
+        server.grant(user)
+        const { links, answer } = await halves.run('resume')
+        expect(links).toEqual([])
+        expect(answer).toContain(`consent of ${user}: offsite`)
+        expect(server.callCount(user, 'consent')).toBe(1)
+      })
+
+      it('does not call when it is resumed before the consent', async () => {
+        const user = `early-${crypto.randomUUID()}`
+        await using halves = await halvesOf(user)
+        await halves.run('begin')
+        const early = await halves.run('resume')
+        expect(server.callCount(user, 'consent')).toBe(0)
+        if (adapter.resumedEarly === 'goes on') return expect(early.answer).toMatch(/authoriz/i)
+        expect(early.links).toEqual([server.linkFor(user)])
+        server.grant(user)
+        expect((await halves.run('resume')).answer).toContain(`consent of ${user}: offsite`)
+        expect(server.callCount(user, 'consent')).toBe(1)
+      })
     })
 
     it('asks nothing again in getUserTools when the control plane is the same and the callbacks are others', async () => {

@@ -1,16 +1,25 @@
 import { MemorySaver } from '@langchain/langgraph'
 import { ConnectionState, LatchkeyError, type UserTool } from '@latchkey/core'
-import { createUserTools as createLangChainTools, getUserTools as getLangChainTools } from '@latchkey/langchain'
+import {
+  createUserTools as createLangChainTools,
+  getUserTools as getLangChainTools,
+  userToolsMiddleware,
+} from '@latchkey/langchain'
 import { createUserTools as createAiSdkTools, getUserTools as getAiSdkTools } from '@latchkey/vercel-ai'
 import { generateText, isStepCount, ToolLoopAgent, type ToolSet } from 'ai'
-import { MockLanguageModelV4 } from 'ai/test'
+import type { MockLanguageModelV4 } from 'ai/test'
 import { AIMessage, createAgent, createMiddleware, fakeModel, ToolMessage, type AgentMiddleware } from 'langchain'
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod'
 
+import { mastraAdapter } from './adapters/mastra.ts'
+import { openAiAgentsAdapter } from './adapters/openAiAgents.ts'
 import { describeAdapter, type AdapterUnderTest, type AgentRun, type Outcome } from './adapterContract.ts'
+import { aiSdkHalf } from './fixtures/agents/aiSdkHalf.ts'
+import { callingAiSdkModel, callingLangChainModel, toolResultIn } from './fixtures/agents/callingModels.ts'
+import { langChainHalf } from './fixtures/agents/langChainHalf.ts'
 
 type AgentInput = Parameters<AdapterUnderTest['agents'][string]>[0]
-type Prompt = MockLanguageModelV4['doGenerateCalls'][number]['prompt']
 
 describeAdapter('@latchkey/langchain', {
   load: async (latchkey, userIdentifier, options) => {
@@ -37,6 +46,18 @@ describeAdapter('@latchkey/langchain', {
       runLangChainAgent(input, [
         createMiddleware({ name: 'passing', wrapToolCall: (request, handler) => handler(request) }),
       ]),
+  },
+  half: langChainHalf,
+  resumedEarly: 'stops',
+  shared: ({ latchkey, runs, ...call }) => {
+    const agent = createAgent({
+      model: callingLangChainModel(call, runs),
+      tools: [],
+      contextSchema: z.object({ userId: z.string() }),
+      middleware: [createMiddleware(userToolsMiddleware(latchkey))],
+    })
+    const input = { messages: [{ role: 'user' as const, content: 'go' }] }
+    return async (userId) => (await agent.invoke(input, { context: { userId } })).messages.at(-1)?.text ?? ''
   },
 })
 
@@ -133,7 +154,21 @@ describeAdapter('@latchkey/vercel-ai', {
         new ToolLoopAgent({ model, tools }).generate({ prompt: 'go' }).then(({ text }) => text),
       ),
   },
+  half: aiSdkHalf,
+  resumedEarly: 'goes on',
+  shared: ({ latchkey, ...call }) => {
+    const userTools = createAiSdkTools(latchkey)
+    const agent = new ToolLoopAgent({
+      model: callingAiSdkModel(call),
+      callOptionsSchema: z.object({ userId: z.string() }),
+      prepareCall: async ({ options, ...rest }) => ({ ...rest, tools: await userTools(options.userId) }),
+    })
+    return async (userId) => (await agent.generate({ prompt: 'go', options: { userId } })).text
+  },
 })
+
+describeAdapter('@latchkey/mastra', mastraAdapter)
+describeAdapter('@latchkey/openai-agents', openAiAgentsAdapter)
 
 /** What `generateText` does with a tool call. */
 async function aiSdkOutcome(tool: ToolSet[string], args: object, abortSignal?: AbortSignal): Promise<Outcome> {
@@ -160,23 +195,7 @@ async function runAiSdk(
   run: (input: { model: MockLanguageModelV4; tools: ToolSet }) => Promise<string>,
 ): Promise<AgentRun> {
   const tools = await createAiSdkTools(latchkey)(userIdentifier)
-  const model = new MockLanguageModelV4({
-    doGenerate: async ({ prompt }) => {
-      const seen = toolResultIn(prompt)
-      return {
-        content:
-          seen === undefined
-            ? [{ type: 'tool-call', toolCallId: 'call-1', toolName: tool, input: JSON.stringify(args) }]
-            : [{ type: 'text', text: `It says: ${seen}` }],
-        finishReason: { unified: seen === undefined ? 'tool-calls' : 'stop', raw: undefined },
-        usage: {
-          inputTokens: { total: 1, noCache: 1, cacheRead: 0, cacheWrite: 0 },
-          outputTokens: { total: 1, text: 1, reasoning: 0 },
-        },
-        warnings: [],
-      }
-    },
-  })
+  const model = callingAiSdkModel({ tool, args })
   const answer = await run({ model, tools })
   const [first, last] = [model.doGenerateCalls[0], model.doGenerateCalls.at(-1)]
   return {
@@ -184,9 +203,4 @@ async function runAiSdk(
     toolResult: (last && toolResultIn(last.prompt)) ?? '',
     answer,
   }
-}
-
-function toolResultIn(prompt: Prompt): string | undefined {
-  const results = prompt.flatMap(({ role, content }) => (role === 'tool' ? content : []))
-  return results.length === 0 ? undefined : JSON.stringify(results)
 }

@@ -12,6 +12,9 @@ export interface UserToolsForMastraOptions extends Omit<AgentToolsOptions, 'cons
   consent?: AgentToolsOptions['consent'] | 'suspend'
 }
 
+/** What an `Agent` of Mastra takes for the name of a tool: it cuts off the 64th character, and fails if two become one. */
+const TOOL_NAMES = /^(?!__proto__$)[A-Za-z_][A-Za-z0-9_-]{0,62}$/
+
 /** One user's tools by their names. */
 export type UserToolsForMastra = Record<string, UserToolForMastra>
 
@@ -41,7 +44,7 @@ export function createUserTools(
   return async (userIdentifier, { consent, ...options } = {}) => {
     // A run that can be suspended does not wait.
     const shared: AgentToolsOptions = { ...options, consent: consent === 'suspend' ? 'fail' : consent }
-    const tools = await agentTools(latchkey, userIdentifier, shared)
+    const tools = await agentTools(latchkey, userIdentifier, shared, TOOL_NAMES)
     const callOptions = { ...shared, userIdentifier, suspends: consent === 'suspend' }
     return Object.fromEntries(tools.map((userTool) => [userTool.name, toTool(userTool, callOptions)]))
   }

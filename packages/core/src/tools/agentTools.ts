@@ -2,6 +2,7 @@ import type { LatchkeyError } from '../errors.ts'
 import type { Latchkey, UserToolsOptions } from '../latchkey.ts'
 import { checkMs } from '../timing/checkMs.ts'
 import { checkApprovalPolicy, type ApprovalPolicy } from './needsApproval.ts'
+import { renameTools } from './renameTools.ts'
 import type { ToolReport, UserTool, UserTools } from './userTools.ts'
 import { warnOfMissingTools } from './warnOfMissingTools.ts'
 
@@ -31,6 +32,8 @@ export interface AgentToolsOptions extends UserToolsOptions {
 /**
  * One user's tools for an agent, with what is wrong with them reported. For whoever writes an adapter.
  *
+ * @param acceptedNames - The tool names that the framework takes, where these are fewer than model providers take
+ * (`^[A-Za-z0-9_-]{1,64}$`); tools with other names are renamed. It must take `^[A-Za-z][A-Za-z0-9_-]{0,61}$`.
  * @throws {TypeError} when an option is wrong, before there are tools, because the model would be told of a mistake that
  * only the app can mend.
  * @throws {LatchkeyError} what `latchkey.userTools` throws.
@@ -42,9 +45,11 @@ export async function agentTools(
   latchkey: Pick<Latchkey, 'userTools'>,
   userIdentifier: string,
   options: AgentToolsOptions = {},
+  acceptedNames?: RegExp,
 ): Promise<readonly UserTool[]> {
   checkOptions(options)
-  const { tools, report, missing } = await latchkey.userTools(userIdentifier, options)
+  const { missing, ...known } = await latchkey.userTools(userIdentifier, options)
+  const { tools, report } = acceptedNames ? renameTools(known, acceptedNames) : known
   const { onReport = warnOfMissingTools } = options
   onReport({ ...report, missing })
   return tools
