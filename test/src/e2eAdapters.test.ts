@@ -16,6 +16,9 @@ import {
   startMailServer,
   type Upstream,
 } from './fixtures/index.ts'
+import type { AdapterUnderTest } from './adapterContract.ts'
+import { mastraAdapter } from './adapters/mastra.ts'
+import { openAiAgentsAdapter } from './adapters/openAiAgents.ts'
 
 interface Outcome {
   /** What the model is given. */
@@ -63,7 +66,22 @@ const ADAPTERS: [string, (latchkey: Latchkey, user: string) => Promise<{ names: 
       }
     },
   ],
+  ['@latchkey/mastra', loadedBy(mastraAdapter)],
+  ['@latchkey/openai-agents', loadedBy(openAiAgentsAdapter)],
 ]
+
+function loadedBy({ load }: AdapterUnderTest): (typeof ADAPTERS)[number][1] {
+  return async (latchkey, user) => {
+    const tools = await load(latchkey, user)
+    return {
+      names: [...tools.keys()],
+      async call(name, args = {}) {
+        const { status, text = '', value } = (await tools.get(name)?.call(args)) ?? {}
+        return { text, error: status === 'error' ? value : undefined }
+      },
+    }
+  }
+}
 
 describe.each(ADAPTERS)('%s behind one gateway, before upstreams of both eras', (adapter, load) => {
   let authorizationServer: AuthorizationServer

@@ -55,9 +55,15 @@ export async function askForConsent(
   return String(await invoke(context, JSON.stringify({ input: JSON.stringify(request ?? {}) }), details))
 }
 
+const APPROVED = 'authorized by '
+
 /** What comes of it if it was approved. */
 export function approvalFor(userIdentifier: string): string {
-  return `authorized by ${JSON.stringify(userIdentifier)}`
+  return `${APPROVED}${JSON.stringify(userIdentifier)}`
+}
+
+export function isApproval(answer: string): boolean {
+  return answer.startsWith(APPROVED)
 }
 
 /**

@@ -13,7 +13,7 @@ import {
 import { RunContext, tool, type FunctionTool } from '@openai/agents'
 
 import { ANY_ARGUMENTS } from './anyArguments.ts'
-import { approvalFor, askForConsent, consentTool } from './consent.ts'
+import { approvalFor, askForConsent, consentTool, isApproval } from './consent.ts'
 import { toOutput, type Output } from './content.ts'
 import { rememberOutcome } from './toolOutcome.ts'
 
@@ -66,7 +66,10 @@ async function call(given: Call): Promise<Output> {
   if (details.resumeState === undefined) return await attempt(given)
   const answer = await askForConsent(given.ask, given.context, undefined, details)
   if (answer === approvalFor(options.userIdentifier)) return await attempt(given)
-  const reason = `${given.userTool.name} was not called: the user declined to connect the account`
+  const { name } = given.userTool
+  const reason = isApproval(answer)
+    ? `the call of ${name} was stopped for another user; it has not been made`
+    : `${name} was not called: the user declined to connect the account`
   return failed(given, new LatchkeyError('rejected', reason))
 }
 
