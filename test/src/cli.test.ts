@@ -206,6 +206,12 @@ describe('latchkey url', () => {
     const url = await stack.latchkey.mcpUrl('nora', { config: 'reader' })
     expect(json()).toEqual({ user: 'nora', config: 'reader', url })
   })
+
+  it('prints the file of an MCP client that is asked for, and ends with 2 for one that is not known', async () => {
+    const { stdout } = await run('url', 'nora', '-m', 'reader', '--client', 'vscode')
+    expect(JSON.parse(stdout)).toEqual(await stack.latchkey.mcpServer('nora', 'vscode', { config: 'reader' }))
+    expect((await run('url', 'nora', '--client', 'nosuch')).exitCode).toBe(2)
+  })
 })
 
 describe('latchkey rotate', () => {

@@ -70,9 +70,9 @@ const ADAPTERS: [string, (latchkey: Latchkey, user: string) => Promise<{ names: 
   ['@latchkey/openai-agents', loadedBy(openAiAgentsAdapter)],
 ]
 
-function loadedBy({ load }: AdapterUnderTest): (typeof ADAPTERS)[number][1] {
+function loadedBy(adapter: AdapterUnderTest): (typeof ADAPTERS)[number][1] {
   return async (latchkey, user) => {
-    const tools = await load(latchkey, user)
+    const tools = await adapter.load(latchkey, user)
     return {
       names: [...tools.keys()],
       async call(name, args = {}) {

@@ -31,12 +31,21 @@ const EXPORTS: Readonly<Record<string, readonly string[]>> = {
   '@latchkey/core': [
     'ConnectionState',
     'LatchkeyError',
+    'agentTools',
+    'authorizationRequest',
+    'callAgentTool',
     'createLatchkey',
     'createUserVerification',
+    'isAuthorizationRequired',
     'latchkeyGateway',
+    'needsApproval',
     'resultParts',
     'sharedLatchkey',
+    'sharedLatchkeyOf',
     'systemTiming',
+    'tellAuthorizationRequired',
+    'toolError',
+    'userIdOf',
     'warnOfMissingTools',
   ],
   '@latchkey/core/wire': [
@@ -103,6 +112,16 @@ const EXPORTS: Readonly<Record<string, readonly string[]>> = {
   ],
   '@latchkey/gateway': ['GatewayError', 'createGateway'],
   '@latchkey/langchain': ['LatchkeyError', 'createLatchkey', 'createUserTools', 'getUserTools', 'userToolsMiddleware'],
+  '@latchkey/mastra': ['LatchkeyError', 'createLatchkey', 'createUserTools', 'getUserTools', 'requestUserTools'],
+  '@latchkey/openai-agents': [
+    'LatchkeyError',
+    'authorizationOf',
+    'createLatchkey',
+    'createUserTools',
+    'getUserTools',
+    'toolOutcome',
+    'withUserTools',
+  ],
   '@latchkey/vercel-ai': [
     'LatchkeyError',
     'callAgain',
@@ -176,7 +195,7 @@ describe('the packed packages', () => {
     expect(await run(command, 'serve', '--help')).toContain('--config <file>')
   })
 
-  it("give a user's tools from a gateway of their own, in both frameworks", async () => {
+  it("give a user's tools from a gateway of their own, in every framework", async () => {
     await using directory = await startDirectoryServer()
     await cp(PROGRAM, join(folder.path, 'program.ts'))
     const program = fork('program.ts', [directory.url], {
@@ -201,7 +220,12 @@ describe('the packed packages', () => {
     // Whichever is first tells what went wrong: the consent fails, or the program ends without having asked for it.
     await Promise.race([consented.promise, ended])
     expect(await ended).toEqual(['', '', 0])
-    expect(messages.at(-1)).toMatchObject({ langchain: ['find_person'], vercelAi: ['find_person'] })
+    expect(messages.at(-1)).toMatchObject({
+      langchain: ['find_person'],
+      mastra: ['find_person'],
+      openAiAgents: ['find_person'],
+      vercelAi: ['find_person'],
+    })
     expect(JSON.stringify(messages.at(-1))).toContain('dana@acme.example')
     expect(directory.calls.count('ann', 'find_person')).toBe(1)
   })

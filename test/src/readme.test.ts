@@ -34,6 +34,7 @@ async function installPackages(folder: string): Promise<void> {
     await symlink(join(ROOT, 'packages', name), join(folder, 'node_modules', '@latchkey', name), 'junction')
   }
   for (const dependency of BESIDE) await link(dependency, join(ROOT, 'examples'), folder)
+  for (const dependency of ['@mastra/core', '@openai/agents']) await link(dependency, join(ROOT, 'test'), folder)
   for (const dependency of ['@hono/node-server', 'hono', 'standardwebhooks'])
     await link(dependency, join(ROOT, 'packages/gateway'), folder)
 }

@@ -1,5 +1,6 @@
 import type { CallToolResult, Tool } from '@modelcontextprotocol/client'
 import type { MagicLink, McpInstance, UserRevocation } from './backends/backend.ts'
+import { mcpServerForm, type McpClient, type McpServerForms } from './clients/mcpServerForms.ts'
 import { checkUserIdentifier } from './checkUserIdentifier.ts'
 import { LatchkeyError } from './errors.ts'
 import { createHttpClient, type HttpClient } from './http/httpClient.ts'
@@ -9,7 +10,7 @@ import type {
   GetAuthStateOptions,
   Latchkey,
   MagicLinkOptions,
-  McpServerConfig,
+  McpServerOptions,
   PendingOptions,
   PendingUser,
   ReadyManyOptions,
@@ -28,6 +29,7 @@ import { nameOf, type Subject } from './readiness/subject.ts'
 import { UserReadiness, type ReadyRequest, type ReadyUser } from './readiness/userReadiness.ts'
 import { waitForConnections } from './readiness/waitForConnections.ts'
 import type { ToolList } from './session/mcpSession.ts'
+import { createCredentialFetch } from './session/credentialFetch.ts'
 import type { ReadyEndpoint } from './session/readyEndpoint.ts'
 import type { ResolvedEndpoint } from './session/resolvedEndpoint.ts'
 import { SessionPool } from './session/sessionPool.ts'
@@ -145,9 +147,21 @@ class PooledLatchkey implements Latchkey {
     )
   }
 
-  async mcpServerConfig(userIdentifier: string, options: ReadyOptions = {}): Promise<McpServerConfig> {
-    const endpoint = await this.ready(userIdentifier, options)
-    return { url: endpoint.url, headers: await endpoint.headers() }
+  async mcpServer<Client extends McpClient>(
+    userIdentifier: string,
+    client: Client,
+    options: McpServerOptions<Client> = {},
+  ): Promise<McpServerForms[Client]> {
+    const { name = this.#subject(userIdentifier, options).configName } = options
+    return await mcpServerForm(client, {
+      name,
+      secretUrl: () => this.mcpUrl(userIdentifier, options),
+      withToken: async () => {
+        const { credential } = (await this.#ready(userIdentifier, options)).resolved
+        const { url } = credential
+        return { url, headers: await credential.headers(), fetch: createCredentialFetch(this.#http.fetch, credential) }
+      },
+    })
   }
 
   async userTools(userIdentifier: string, options: ReadyOptions = {}): Promise<UserTools> {

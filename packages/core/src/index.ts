@@ -7,7 +7,7 @@ export type {
   GetAuthStateOptions,
   Latchkey,
   MagicLinkOptions,
-  McpServerConfig,
+  McpServerOptions,
   PendingOptions,
   PendingUser,
   ReadyManyOptions,
@@ -17,6 +17,7 @@ export type {
   UserToolsOptions,
   WaitForAuthOptions,
 } from './latchkey.ts'
+export type { McpClient, McpFileClient, McpServerForms } from './clients/mcpServerForms.ts'
 export type { LatchkeyOptions } from './latchkeyOptions.ts'
 export { isAuthorizationRequired, LatchkeyError } from './errors.ts'
 export type { LatchkeyErrorCode } from './errors.ts'

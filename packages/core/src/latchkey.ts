@@ -1,4 +1,5 @@
 import type { MagicLink, McpInstance, UserRevocation } from './backends/backend.ts'
+import type { McpClient, McpFileClient, McpServerForms } from './clients/mcpServerForms.ts'
 import type { LatchkeyError } from './errors.ts'
 import type { ConnectionState } from './readiness/connectionState.ts'
 import type { Requirement } from './readiness/requirement.ts'
@@ -96,11 +97,14 @@ export interface MagicLinkOptions extends CallOptions {
 /** As for `ready`. */
 export type UserToolsOptions = ReadyOptions
 
-/** What another MCP client needs to reach a user's endpoint. Holds a secret, in plain sight. */
-export interface McpServerConfig {
-  readonly url: string
-  readonly headers: Record<string, string>
+interface NamedServer {
+  /** What the client calls the server. Default: the name of the MCP config. */
+  name?: string | undefined
 }
+
+/** Whoever reads a file waits for nothing; the others are made ready, as by `ready`. */
+export type McpServerOptions<Client extends McpClient> = NamedServer &
+  (Client extends McpFileClient ? ConfigOptions : ReadyOptions)
 
 /** One user's tools, for as many users as there are. Made by `createLatchkey`. */
 export interface Latchkey extends AsyncDisposable {
@@ -179,15 +183,20 @@ export interface Latchkey extends AsyncDisposable {
   mcpUrl(userIdentifier: string, options?: ConfigOptions): Promise<string>
 
   /**
-   * `ready`, in the shape that other MCP clients take. The token in it ends within an hour: use `userTools`, or
-   * `endpoint.headers()`, for something that lives longer.
+   * The configuration that another MCP client takes as it is, to reach this user's endpoint. For a client that reads it
+   * from a file it holds the pre-authenticated URL, so the file is a secret; the others are given a session token, by
+   * which `tools` can be enforced. `McpServerForms` has the form of each.
    *
+   * @throws {LatchkeyError} what `ready` throws; for a file, what `mcpUrl` throws. A `TypeError` when there is no such client.
    * @example
-   * const server = await latchkey.mcpServerConfig('user_123')
-   * new MultiServerMCPClient({ mcpServers: { user: { transport: 'http', ...server } } })
-   * await createMCPClient({ transport: { type: 'http', ...server } })
+   * await writeFile('mcp.json', JSON.stringify(await latchkey.mcpServer('user_123', 'vscode')), { mode: 0o600 })
+   * const client = await createMCPClient(await latchkey.mcpServer('user_123', 'ai-sdk'))
    */
-  mcpServerConfig(userIdentifier: string, options?: ReadyOptions): Promise<McpServerConfig>
+  mcpServer<Client extends McpClient>(
+    userIdentifier: string,
+    client: Client,
+    options?: McpServerOptions<Client>,
+  ): Promise<McpServerForms[Client]>
 
   /**
    * The user's tools, bound to the user. What is known already is not asked again: a second call makes no request while

@@ -3,7 +3,7 @@ import { Agent, tool, Usage, type FunctionTool, type Model, type RunToolApproval
 
 import { ANY_ARGUMENTS } from './anyArguments.ts'
 
-type Invoke = FunctionTool<unknown>['invoke']
+type Invoke = FunctionTool['invoke']
 type Details = Parameters<Invoke>[2]
 
 /**

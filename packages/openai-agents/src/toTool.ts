@@ -34,7 +34,7 @@ interface CallOptions extends AgentToolsOptions {
 interface Call {
   readonly userTool: UserTool
   readonly args: Readonly<Record<string, unknown>>
-  readonly context: RunContext<unknown>
+  readonly context: RunContext
   readonly details: Details
   readonly options: CallOptions
   /** Stops the run for consent. */

@@ -22,6 +22,6 @@ export function rememberOutcome(run: object, callId: string, outcome: ToolResult
  *   if (item.type === 'tool_call_item') render(toolOutcome(result.runContext, item.rawItem.callId))
  * }
  */
-export function toolOutcome(runContext: RunContext<unknown>, callId: string): ToolResult | Error | undefined {
+export function toolOutcome(runContext: RunContext, callId: string): ToolResult | Error | undefined {
   return outcomes.get(runContext)?.get(callId)
 }

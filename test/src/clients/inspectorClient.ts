@@ -36,7 +36,7 @@ async function connectInspector({ url, headers }: Door, era: string): Promise<Ag
   async function run(asked: readonly string[], signal?: AbortSignal): Promise<Record<string, unknown>> {
     const sent = Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`])
     const target = ['--server-url', url, '--transport', 'http', '--protocol-era', era, '--stored-auth-only', '--quiet']
-    const command = [entry(), '--cli', ...target, ...sent, '--format', 'json', ...asked]
+    const command = [inspectorEntry(), '--cli', ...target, ...sent, '--format', 'json', ...asked]
     const env = { PATH: process.env['PATH'], HOME: home.path }
     const child = spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'pipe'], cwd: home.path })
     const kill = (): void => void child.kill('SIGINT')
@@ -57,7 +57,7 @@ async function connectInspector({ url, headers }: Door, era: string): Promise<Ag
   }
 }
 
-function entry(): string {
+export function inspectorEntry(): string {
   const manifest = createRequire(import.meta.url).resolve('@modelcontextprotocol/inspector/package.json')
   return join(dirname(manifest), 'clients', 'launcher', 'build', 'index.js')
 }

@@ -1,11 +1,13 @@
 /**
  * The program of somebody who has installed the packages. It runs in a folder with nothing but the tarballs and what they
- * depend on: its own gateway, and one user's tools in both frameworks, called once in each.
+ * depend on: its own gateway, and one user's tools in every framework.
  */
 import { serve } from '@hono/node-server'
 import { createLatchkey } from '@latchkey/core'
 import { createGateway } from '@latchkey/gateway'
 import * as langchain from '@latchkey/langchain'
+import * as mastra from '@latchkey/mastra'
+import * as openAiAgents from '@latchkey/openai-agents'
 import * as vercelAi from '@latchkey/vercel-ai'
 import { once } from 'node:events'
 
@@ -37,9 +39,14 @@ const [tool, ...others] = await langchain.createUserTools(latchkey)('ann', {
     process.send?.({ links: connections.map(({ authenticationLink }) => authenticationLink) })
   },
 })
-const toolSet = await vercelAi.createUserTools(latchkey)('ann')
 const answer: unknown = await tool?.invoke({ name: 'Dana' })
-process.send?.({ langchain: [tool?.name, ...others.map(({ name }) => name)], vercelAi: Object.keys(toolSet), answer })
+process.send?.({
+  langchain: [tool?.name, ...others.map(({ name }) => name)],
+  mastra: Object.keys(await mastra.createUserTools(latchkey)('ann')),
+  openAiAgents: (await openAiAgents.createUserTools(latchkey)('ann')).map(({ name }) => name),
+  vercelAi: Object.keys(await vercelAi.createUserTools(latchkey)('ann')),
+  answer,
+})
 
 await latchkey.close()
 server.close()

@@ -1,3 +1,4 @@
+import type { McpFileClient } from '@latchkey/core'
 import tab from '@bomb.sh/tab/commander'
 import { Argument, Command, Option } from 'commander'
 import { version } from '../version.ts'
@@ -5,6 +6,7 @@ import { EXIT_HELP } from './exitCodes.ts'
 
 const USER = 'the user: the identifier that your app uses'
 const CONFIG_FILE = 'latchkey.config.json'
+const MCP_CLIENTS: readonly McpFileClient[] = ['claude', 'vscode', 'cursor', 'windsurf', 'inspector']
 
 /** The `latchkey` command. What a subcommand needs is loaded only when it is called. */
 export function createProgram(): Command {
@@ -73,6 +75,9 @@ function addUsers(program: Command): void {
   withGateway(program.command('url'), { mcpConfig: true })
     .description("Print a user's pre-authenticated MCP URL. It is a secret.")
     .argument('<user>', USER)
+    .addOption(
+      new Option('--client <client>', 'print the configuration file of this MCP client instead').choices(MCP_CLIENTS),
+    )
     .action(async (user, options) => await (await import('./commands/url.ts')).url(user, options))
   withGateway(program.command('status'), { mcpConfig: true })
     .description('Show how far a user is: every connection and its status. Ends with 3 while one is not ACTIVE.')

@@ -1,12 +1,13 @@
 import { ConnectionState, LatchkeyError, type UserTool, type UserTools } from '@latchkey/core'
-import { createUserTools, requestUserTools } from '@latchkey/mastra'
 import { Mastra } from '@mastra/core'
 import { Agent, type AgentConfig } from '@mastra/core/agent'
+import type { MastraModelConfig } from '@mastra/core/llm'
 import { MASTRA_RESOURCE_ID_KEY, RequestContext } from '@mastra/core/request-context'
 import { InMemoryDB, MastraCompositeStore, WorkflowsInMemory } from '@mastra/core/storage'
 import { MockLanguageModelV4 } from 'ai/test'
 import { describe, expect, it } from 'vitest'
-import { forMastra } from './fixtures/agents/callingModels.ts'
+
+import { createUserTools, requestUserTools } from '../src/index.ts'
 
 type Content = Awaited<ReturnType<MockLanguageModelV4['doGenerate']>>['content']
 
@@ -79,14 +80,9 @@ function agentWith(
   tools: AgentConfig['tools'],
   { db = new InMemoryDB(), ...more }: AgentOptions = {},
 ) {
-  const agent = new Agent({
-    id: 'agent',
-    name: 'agent',
-    instructions: 'Help.',
-    model: forMastra(model),
-    tools,
-    ...more,
-  })
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It has the types of another version of `@ai-sdk/provider`.
+  const known = { id: 'agent', name: 'agent', instructions: 'Help.', model: model as unknown as MastraModelConfig }
+  const agent = new Agent({ ...known, tools, ...more })
   const storage = new MastraCompositeStore({ id: 'store', domains: { workflows: new WorkflowsInMemory({ db }) } })
   return new Mastra({ agents: { agent }, storage, logger: false }).getAgent('agent')
 }
@@ -96,6 +92,24 @@ function copyOf({ workflows }: InMemoryDB): InMemoryDB {
   for (const [id, run] of structuredClone(workflows)) copy.workflows.set(id, run)
   return copy
 }
+
+describe('createUserTools', () => {
+  it('shows the model the schema as the server gives it, and each tool by a name of its own', async () => {
+    const { latchkey } = mailbox()
+    const inputSchema = { type: 'object' as const, properties: { to: { type: 'string', pattern: '^(a+)+$' } } }
+    // Mastra cuts off the 64th character, and loses the last.
+    const names = [`${'a'.repeat(63)}b`, `${'a'.repeat(63)}c`, '1st', '__proto__']
+    const userTools = async (user: string): Promise<UserTools> => {
+      const { tools, ...rest } = await latchkey.userTools(user)
+      return { ...rest, tools: tools.slice(1).flatMap((tool) => names.map((name) => ({ ...tool, name, inputSchema }))) }
+    }
+    const model = scripted()
+    await agentWith(model, await createUserTools({ userTools })('ann')).generate('go')
+    const offered = model.doGenerateCalls[0]?.tools ?? []
+    expect(new Set(offered.map(({ name }) => name)).size).toBe(names.length)
+    expect(offered.map((each) => each.type === 'function' && each.inputSchema)).toEqual(names.map(() => inputSchema))
+  })
+})
 
 describe("createUserTools with consent: 'suspend'", () => {
   it('suspends with the link, and carries each of two parallel calls out once when it is resumed', async () => {

@@ -1,7 +1,8 @@
 import { ConnectionState, LatchkeyError, type UserTool, type UserTools } from '@latchkey/core'
-import { authorizationOf, createUserTools, toolOutcome, withUserTools } from '@latchkey/openai-agents'
 import { Agent, run, RunState, tool, Usage, type Model, type RunToolApprovalItem } from '@openai/agents'
 import { describe, expect, it } from 'vitest'
+
+import { authorizationOf, createUserTools, toolOutcome, withUserTools } from '../src/index.ts'
 
 type Request = Parameters<Model['getResponse']>[0]
 type Output = Awaited<ReturnType<Model['getResponse']>>['output']
@@ -179,8 +180,9 @@ describe('createUserTools with approve', () => {
   it('makes no call, and ends the run, when the policy fails', async () => {
     const { state, latchkey } = mailbox()
     state.consented = true
-    const policy = () => Promise.reject(new Error('the policy server is down'))
-    const tools = await createUserTools(latchkey)('ann', { approve: policy })
+    const tools = await createUserTools(latchkey)('ann', {
+      approve: () => Promise.reject(new Error('the policy server is down')),
+    })
     await expect(run(new Agent({ name: 'agent', model: scripted([SEND]), tools }), 'go')).rejects.toThrow(
       'policy server',
     )
