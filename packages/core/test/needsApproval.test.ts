@@ -80,8 +80,9 @@ describe('needsApproval', () => {
   )
 
   it('throws what the function throws', async () => {
-    const approve = () => Promise.reject(new Error('the policy server is down'))
-    await expect(needsApproval(toolWith(undefined), ARGS, { approve })).rejects.toThrow('the policy server is down')
+    const down = new Error('the policy server is down')
+    const deciding = needsApproval(toolWith(undefined), ARGS, { approve: () => Promise.reject(down) })
+    await expect(deciding).rejects.toThrow('the policy server is down')
   })
 })
 

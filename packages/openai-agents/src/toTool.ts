@@ -51,7 +51,9 @@ export function toTool(userTool: UserTool, options: CallOptions): UserToolForOpe
     // The server checks the arguments. A schema that is strict would have to be rewritten.
     strict: false,
     parameters: ANY_ARGUMENTS,
-    needsApproval: (_, args) => needsApproval(userTool, Object(args), options),
+    ...(options.approve !== undefined && {
+      needsApproval: (_: unknown, args: unknown) => needsApproval(userTool, Object(args), options),
+    }),
     execute: (args, context = new RunContext(), details = {}) =>
       call({ userTool, args: Object(args), context, details, options, ask }),
   })
