@@ -139,8 +139,8 @@ class PooledLatchkey implements Latchkey {
   }
 
   async mcpUrl(userIdentifier: string, options: ConfigOptions = {}): Promise<string> {
-    const { url } = await this.ensureInstance(userIdentifier, options)
-    if (url !== undefined) return url
+    const { url, headers } = await this.ensureInstance(userIdentifier, options)
+    if (url !== undefined && !headers) return url
     throw new LatchkeyError(
       'rejected',
       `the ${this.#options.backend.name} gives no pre-authenticated URLs; use ready()`,

@@ -1,6 +1,10 @@
 import type { ConnectionState } from '../readiness/connectionState.ts'
 
-/** One user's realisation of one MCP config. `url` is the pre-authenticated MCP URL: a credential. */
+/**
+ * One user's realisation of one MCP config. An agent connects to `mcpServerUrl` with a session token where there are both,
+ * else to `url`. What a service has no instances for, its backend makes up: the id must lead to the user by itself, in
+ * whatever process, and it must not be possible to make one up for somebody else.
+ */
 export interface McpInstance {
   readonly id: string
   readonly userIdentifier: string
@@ -8,6 +12,11 @@ export interface McpInstance {
   readonly configId: string | undefined
   /** The pre-authenticated MCP URL of this instance. It is a secret: it does not show when the object is printed. */
   readonly url: string | undefined
+  /**
+   * Gives the headers that `url` needs, such as an API key; it is then no credential by itself. Asked again once they are
+   * refused (HTTP 401). Undefined: it needs none.
+   */
+  readonly headers?: ((signal?: AbortSignal) => Promise<Readonly<Record<string, string>>>) | undefined
   /** The MCP URL that takes a session token instead. Not a secret. */
   readonly mcpServerUrl: string | undefined
 }
@@ -62,10 +71,10 @@ export interface RevokedAccount {
   readonly connectedAccountId: string
   /**
    * What came of telling the provider that the grant is over (RFC 7009): `revoked`; `not_offered`, it takes no such word;
-   * `failed`, so that the grant may live on there until it expires; `not_applicable`, there was no OAuth grant. A later
-   * control plane may say more.
+   * `failed`, so that the grant may live on there until it expires; `not_applicable`, there was no OAuth grant; `unknown`,
+   * the control plane does not say. A later one may say more.
    */
-  readonly upstreamRevocation: 'revoked' | 'not_offered' | 'failed' | 'not_applicable' | (string & {})
+  readonly upstreamRevocation: 'revoked' | 'not_offered' | 'failed' | 'not_applicable' | 'unknown' | (string & {})
 }
 
 export interface BackendCallOptions {
@@ -84,6 +93,8 @@ export interface Backend {
    * What tells this control plane and its credential apart from another one. Caches are keyed by it. Not a secret.
    */
   readonly identity: string
+  /** The MCP config that calls use where none is named. Only where there is one. */
+  readonly defaultConfig?: string | undefined
   /** Idempotent: the same user and config give the same instance and URL. */
   ensureInstance(
     input: { configName: string; userIdentifier: string },
@@ -95,10 +106,11 @@ export interface Backend {
     options?: BackendCallOptions & { includeAuthLinks?: boolean },
   ): Promise<readonly ConnectionState[]>
   /**
-   * With `tools`, for these only, named as the endpoint lists them. With `allowPartial`, for the connections that are
-   * ACTIVE, if there is one; without, `authorization_required` unless all are.
+   * With `tools`, for these only, named as the endpoint lists them; `rejected` where the service cannot narrow a token.
+   * With `allowPartial`, for the connections that are ACTIVE, if there is one; without, `authorization_required` unless all
+   * are. Absent where the service has no session tokens.
    */
-  createSessionToken(
+  createSessionToken?(
     input: {
       instance: McpInstance
       expirySeconds?: number | undefined

@@ -131,6 +131,6 @@ async function tryEventStream(
     await reader.cancel()
     return performance.now() - started
   } catch (error) {
-    throw translateError(error, doing, signal)
+    throw translateError(error, { doing, settings: controlPlane.settings }, signal)
   }
 }

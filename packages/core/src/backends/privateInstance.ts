@@ -7,6 +7,7 @@ export class PrivateInstance implements McpInstance {
   readonly configName: string
   readonly configId: string | undefined
   readonly mcpServerUrl: string | undefined
+  readonly headers: McpInstance['headers']
   readonly #url: string | undefined
 
   constructor({ url, ...shown }: McpInstance) {
@@ -15,6 +16,7 @@ export class PrivateInstance implements McpInstance {
     this.configName = shown.configName
     this.configId = shown.configId
     this.mcpServerUrl = shown.mcpServerUrl
+    this.headers = shown.headers
     this.#url = url
   }
 

@@ -31,7 +31,7 @@ export async function* statusEventStream(
   try {
     yield* readEvents(response)
   } catch (error) {
-    throw translateError(error, doing, signal)
+    throw translateError(error, { doing, settings: controlPlane.settings }, signal)
   }
 }
 

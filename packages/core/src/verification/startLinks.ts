@@ -30,21 +30,20 @@ export function createStartLinks(startUrl: string): StartLinks {
 
 /** The same control plane; but where links are asked for, none is minted and the app's are given. */
 export function withStartLinks(backend: Backend, links: StartLinks): Backend {
+  const mint = backend.createSessionToken?.bind(backend)
   return Object.freeze<Backend>({
     name: backend.name,
     identity: backend.identity,
+    defaultConfig: backend.defaultConfig,
     ensureInstance: (input, options) => backend.ensureInstance(input, options),
     async getAuthState(instanceId, { includeAuthLinks = false, ...options } = {}) {
       const states = await backend.getAuthState(instanceId, options)
       return includeAuthLinks ? links.of(states) : states
     },
-    async createSessionToken(input, options) {
-      try {
-        return await backend.createSessionToken(input, options)
-      } catch (error) {
-        throw links.ofError(error)
-      }
-    },
+    ...(mint && {
+      createSessionToken: (input, options) =>
+        mint(input, options).catch((error: unknown) => Promise.reject(links.ofError(error))),
+    }),
     ...(backend.statusEvents && { statusEvents: backend.statusEvents.bind(backend) }),
     ...(backend.createMagicLink && { createMagicLink: backend.createMagicLink.bind(backend) }),
     ...(backend.verifyUser && { verifyUser: backend.verifyUser.bind(backend) }),

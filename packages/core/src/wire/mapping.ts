@@ -12,10 +12,10 @@ import { PrivateSessionToken } from '../backends/privateSessionToken.ts'
 import { ConnectionState } from '../readiness/connectionState.ts'
 import type { WireUserRevocation } from './revocationSchemas.ts'
 import type {
-  WireConnectionAuthState,
   WireEnsuredInstance,
   WireInstance,
-  WireSessionToken,
+  WireReadConnectionAuthState,
+  WireReadSessionToken,
   WireStatusEvent,
 } from './schemas.ts'
 
@@ -31,19 +31,21 @@ export function toInstance(wire: WireInstance, configName: string): McpInstance 
   })
 }
 
-export function toConnectionState(wire: WireConnectionAuthState): ConnectionState {
+/** Whoever has no account yet has not authorized anything. */
+export function toConnectionState(wire: WireReadConnectionAuthState): ConnectionState {
+  const name = wire.connection_name || wire.connection_id || ''
   return new ConnectionState({
-    connectionId: wire.connection_id,
-    connectionName: wire.connection_name,
-    provider: wire.provider,
-    connectedAccountId: wire.connected_account_id,
-    status: wire.connected_account_status,
+    connectionId: wire.connection_id || name,
+    connectionName: name,
+    provider: wire.provider || undefined,
+    connectedAccountId: wire.connected_account_id || undefined,
+    status: wire.connected_account_status || 'PENDING_AUTH',
     authenticationLink: wire.authentication_link || undefined,
     authenticationLinkExpiresAt: toDate(wire.authentication_link_expires_at),
   })
 }
 
-export function toSessionToken(wire: WireSessionToken): SessionToken {
+export function toSessionToken(wire: WireReadSessionToken): SessionToken {
   return new PrivateSessionToken(wire.token, toDate(wire.expires_at) ?? new Date(0))
 }
 

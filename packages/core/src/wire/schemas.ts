@@ -95,6 +95,15 @@ export const connectionAuthStateSchema = z.object({
 
 export const authStateSchema = z.object({ connections: z.array(connectionAuthStateSchema).default([]) })
 
+/**
+ * As it is read. The hosted service leaves out what is empty (proto3 as JSON); which connection it is must be said.
+ */
+const readConnectionAuthStateSchema = connectionAuthStateSchema
+  .partial()
+  .refine(({ connection_id: id, connection_name: name }) => Boolean(id || name), 'names no connection')
+
+export const readAuthStateSchema = z.object({ connections: z.array(readConnectionAuthStateSchema).default([]) })
+
 export const getAuthStateRequestSchema = z.object({ include_auth_links: z.boolean().optional() })
 
 export const connectedAccountsRequestSchema = z.object({
@@ -103,6 +112,11 @@ export const connectedAccountsRequestSchema = z.object({
 })
 
 export const connectedAccountsSchema = z.object({ connected_accounts: z.array(connectionAuthStateSchema).default([]) })
+
+/** As it is read. */
+export const readConnectedAccountsSchema = z.object({
+  connected_accounts: z.array(readConnectionAuthStateSchema).default([]),
+})
 
 /** An account as the list of all of them has it. */
 export const connectedAccountSchema = z.object({
@@ -126,6 +140,11 @@ export const connectedAccountListSchema = z.object({
   total_size: z.number().optional(),
 })
 
+/** As it is read. The hosted service names the connection `connector` alone. */
+export const readConnectedAccountListSchema = connectedAccountListSchema.extend({
+  connected_accounts: z.array(connectedAccountSchema.partial()).default([]),
+})
+
 /** A protobuf duration: whole seconds followed by `s`. */
 export const durationSchema = z.string().regex(/^\d{1,9}s$/, 'is not a duration such as "3600s"')
 
@@ -140,6 +159,9 @@ export const sessionTokenRequestSchema = z.object({
 })
 
 export const sessionTokenSchema = z.object({ token: z.string(), expires_at: z.string() })
+
+/** As it is read. Without an end it is taken for one that ends soon. */
+export const readSessionTokenSchema = z.object({ token: z.string().min(1), expires_at: z.string().optional() })
 
 export const ensureInstanceRequestSchema = z.object({
   config_name: z.string().min(1).max(100),
@@ -175,6 +197,9 @@ export const errorBodySchema = z.object({
   details: z.array(z.unknown()).optional(),
 })
 
+/** As some other providers answer. */
+export const nestedErrorBodySchema = z.object({ error: errorBodySchema })
+
 export const statusEventSchema = z.object({
   spec_version: z.string(),
   id: z.string(),
@@ -203,7 +228,9 @@ export type WireConnectedAccount = z.infer<typeof connectedAccountSchema>
 export type WireInstance = z.infer<typeof instanceSchema>
 export type WireConnectionAuthState = z.infer<typeof connectionAuthStateSchema>
 export type WireAuthState = z.infer<typeof authStateSchema>
+export type WireReadConnectionAuthState = z.infer<typeof readConnectionAuthStateSchema>
 export type WireSessionToken = z.infer<typeof sessionTokenSchema>
+export type WireReadSessionToken = z.infer<typeof readSessionTokenSchema>
 export type WireEnsuredInstance = z.infer<typeof ensuredInstanceSchema>
 export type WireErrorBody = z.infer<typeof errorBodySchema>
 export type WireStatusEvent = z.infer<typeof statusEventSchema>
