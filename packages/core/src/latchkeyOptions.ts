@@ -1,5 +1,6 @@
 import type { Backend } from './backends/backend.ts'
 import { latchkeyGateway } from './backends/latchkeyGateway.ts'
+import { scalekit } from './backends/scalekit/scalekit.ts'
 import type { Fetch } from './http/httpClient.ts'
 import { checkMs } from './timing/checkMs.ts'
 import { systemTiming, type Timing } from './timing/timing.ts'
@@ -7,7 +8,10 @@ import { createStartLinks, withStartLinks, type StartLinks } from './verificatio
 
 /** How to reach the control plane, and what holds for every call. Explicit options win over the environment. */
 export interface LatchkeyOptions {
-  /** The control plane. Default: `latchkeyGateway` with the three options below. Closed by `close()`. */
+  /**
+   * The control plane. Default: `latchkeyGateway` with the three options below; where neither these nor `LATCHKEY_URL` are
+   * set but `SCALEKIT_ENVIRONMENT_URL` is, `scalekit()`. Closed by `close()`.
+   */
   backend?: Backend | undefined
   /** The gateway's address: https, or http on a loopback address. Default: `LATCHKEY_URL`. */
   url?: string | undefined
@@ -15,7 +19,7 @@ export interface LatchkeyOptions {
   clientId?: string | undefined
   /** Default: `LATCHKEY_CLIENT_SECRET`. */
   clientSecret?: string | undefined
-  /** The MCP config that calls use unless they name another. Default: `LATCHKEY_CONFIG`. */
+  /** The MCP config that calls use unless they name another. Default: `LATCHKEY_CONFIG`, or the backend's only one. */
   config?: string | undefined
   /**
    * The app's own page at which a user begins to connect an account: the `start` handler of `createUserVerification`.
@@ -56,22 +60,8 @@ export function resolveOptions(options: LatchkeyOptions): ResolvedOptions {
   const { env = process.env, timing = systemTiming, requestTimeoutMs = 10_000, fetch } = options
   const { timeoutMs = 300_000, graceMs = 10_000, idleMs = 300_000 } = options
   for (const [name, value] of Object.entries({ timeoutMs, requestTimeoutMs, graceMs, idleMs })) checkMs(name, value)
-  const required = (name: 'url' | 'clientId' | 'clientSecret', variable: string) => {
-    const value = options[name] ?? env[variable]
-    if (value) return value
-    throw new TypeError(`Latchkey needs \`${name}\`: pass it to createLatchkey({ ${name} }) or set ${variable}`)
-  }
-  const backend =
-    options.backend ??
-    latchkeyGateway({
-      url: required('url', 'LATCHKEY_URL'),
-      clientId: required('clientId', 'LATCHKEY_CLIENT_ID'),
-      clientSecret: required('clientSecret', 'LATCHKEY_CLIENT_SECRET'),
-      requestTimeoutMs,
-      fetch,
-      timing,
-    })
-  const config = options.config ?? (env['LATCHKEY_CONFIG'] || undefined)
+  const backend = options.backend ?? defaultBackend(options, { env, timing, requestTimeoutMs })
+  const config = options.config ?? (env['LATCHKEY_CONFIG'] || backend.defaultConfig)
   const startUrl = options.startUrl ?? (env['LATCHKEY_START_URL'] || undefined)
   const startLinks = startUrl === undefined ? undefined : createStartLinks(startUrl)
   const shownBackend = startLinks ? withStartLinks(backend, startLinks) : backend
@@ -83,6 +73,41 @@ export function resolveOptions(options: LatchkeyOptions): ResolvedOptions {
     requestTimeoutMs,
     graceMs,
     idleMs,
+    fetch,
+    timing,
+  })
+}
+
+/** What the environment is read for. Whatever is kept of it must be kept apart by all of these. */
+export const ENVIRONMENT_VARIABLES = [
+  'LATCHKEY_URL',
+  'LATCHKEY_CLIENT_ID',
+  'LATCHKEY_CLIENT_SECRET',
+  'LATCHKEY_CONFIG',
+  'LATCHKEY_START_URL',
+  'SCALEKIT_ENVIRONMENT_URL',
+  'SCALEKIT_CLIENT_ID',
+  'SCALEKIT_CLIENT_SECRET',
+] as const
+
+function defaultBackend(
+  options: LatchkeyOptions,
+  resolved: Required<Pick<LatchkeyOptions, 'env' | 'timing' | 'requestTimeoutMs'>>,
+): Backend {
+  const { env, timing, requestTimeoutMs } = resolved
+  const { url, clientId, clientSecret, fetch } = options
+  const isGateway = Boolean(url ?? clientId ?? clientSecret ?? env['LATCHKEY_URL'])
+  if (!isGateway && env['SCALEKIT_ENVIRONMENT_URL']) return scalekit({ env, fetch, timing, requestTimeoutMs })
+  const required = (name: 'url' | 'clientId' | 'clientSecret', variable: string, orElse = '') => {
+    const value = options[name] ?? env[variable]
+    if (value) return value
+    throw new TypeError(`Latchkey needs \`${name}\`: pass it to createLatchkey({ ${name} }) or set ${variable}${orElse}`)
+  }
+  return latchkeyGateway({
+    url: required('url', 'LATCHKEY_URL', ' (or, for Scalekit, SCALEKIT_ENVIRONMENT_URL)'),
+    clientId: required('clientId', 'LATCHKEY_CLIENT_ID'),
+    clientSecret: required('clientSecret', 'LATCHKEY_CLIENT_SECRET'),
+    requestTimeoutMs,
     fetch,
     timing,
   })

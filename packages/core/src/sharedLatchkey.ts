@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { createLatchkey } from './createLatchkey.ts'
 import type { Latchkey } from './latchkey.ts'
-import type { LatchkeyOptions } from './latchkeyOptions.ts'
+import { ENVIRONMENT_VARIABLES, type LatchkeyOptions } from './latchkeyOptions.ts'
 
 const shared = new Map<string, Latchkey>()
 const identities = new WeakMap<object, number>()
@@ -44,13 +44,6 @@ export function sharedLatchkeyOf(options: ControlPlaneOptions): Latchkey {
 
 function keyOf(options: LatchkeyOptions): string {
   const { env = process.env } = options
-  const fromEnvironment = [
-    'LATCHKEY_URL',
-    'LATCHKEY_CLIENT_ID',
-    'LATCHKEY_CLIENT_SECRET',
-    'LATCHKEY_CONFIG',
-    'LATCHKEY_START_URL',
-  ]
   const given = Object.entries(options)
     .filter(([name, value]) => name !== 'env' && value !== undefined)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -58,7 +51,7 @@ function keyOf(options: LatchkeyOptions): string {
       name,
       typeof value === 'object' || typeof value === 'function' ? identityOf(value) : value,
     ])
-  const text = JSON.stringify([given, fromEnvironment.map((name) => env[name] ?? null)])
+  const text = JSON.stringify([given, ENVIRONMENT_VARIABLES.map((name) => env[name] ?? null)])
   return createHmac('sha256', digestKey).update(text).digest('base64url')
 }
 
