@@ -23,6 +23,12 @@ export { isAuthorizationRequired, LatchkeyError } from './errors.ts'
 export type { LatchkeyErrorCode } from './errors.ts'
 export { latchkeyGateway } from './backends/latchkeyGateway.ts'
 export type { GatewayBackend, LatchkeyGatewayOptions } from './backends/latchkeyGateway.ts'
+export { scalekit } from './backends/scalekit/scalekit.ts'
+export type { ScalekitOptions } from './backends/scalekit/scalekit.ts'
+export { composio } from './backends/composio/composio.ts'
+export type { ComposioOptions } from './backends/composio/composio.ts'
+export { staticBackend } from './backends/static/staticBackend.ts'
+export type { StaticEndpoint, StaticEndpoints } from './backends/static/staticBackend.ts'
 export type {
   DiagnosedConnection,
   DiagnosedKey,

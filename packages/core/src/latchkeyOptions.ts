@@ -101,7 +101,9 @@ function defaultBackend(
   const required = (name: 'url' | 'clientId' | 'clientSecret', variable: string, orElse = '') => {
     const value = options[name] ?? env[variable]
     if (value) return value
-    throw new TypeError(`Latchkey needs \`${name}\`: pass it to createLatchkey({ ${name} }) or set ${variable}${orElse}`)
+    throw new TypeError(
+      `Latchkey needs \`${name}\`: pass it to createLatchkey({ ${name} }) or set ${variable}${orElse}`,
+    )
   }
   return latchkeyGateway({
     url: required('url', 'LATCHKEY_URL', ' (or, for Scalekit, SCALEKIT_ENVIRONMENT_URL)'),

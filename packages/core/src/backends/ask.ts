@@ -33,6 +33,13 @@ export interface Question<S extends z.ZodType> {
   readonly refused?: (status: number, body: string) => LatchkeyError | undefined
 }
 
+/** What came of sending a request, and what it was sent with. */
+export interface Sent {
+  readonly response: Response
+  /** Not to be shown, even where the service repeats it. */
+  readonly secrets: readonly string[]
+}
+
 /** No answer that is asked for here comes near it. */
 const MAX_ANSWER_BYTES = 4 * 1_024 * 1_024
 const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504])
@@ -41,7 +48,7 @@ const RETRYABLE_STATUSES: ReadonlySet<number> = new Set([429, 502, 503, 504])
 export async function ask<S extends z.ZodType>(
   { timing, requestTimeoutMs, settings }: Transport,
   question: Question<S>,
-  send: (signal: AbortSignal) => Promise<Response>,
+  send: (signal: AbortSignal) => Promise<Sent>,
 ): Promise<z.output<S>> {
   const { doing, idempotent } = question
   using deadline = startDeadline({ timeoutMs: requestTimeoutMs, signal: question.signal, timing, what: doing })
@@ -62,10 +69,17 @@ export async function ask<S extends z.ZodType>(
   return readAnswer(answer, question, context)
 }
 
-async function exchange(send: (signal: AbortSignal) => Promise<Response>, signal: AbortSignal) {
-  const response = await untilAborted(send(signal), signal)
+async function exchange(send: (signal: AbortSignal) => Promise<Sent>, signal: AbortSignal) {
+  const { response, secrets } = await untilAborted(send(signal), signal)
+  const { ok, status, headers } = response
   const body = await untilAborted(readBody(response, MAX_ANSWER_BYTES), signal)
-  return { status: response.status, body, retryAfter: response.headers.get('retry-after') }
+  return { status, body: ok ? body : withoutSecrets(body, secrets), retryAfter: headers.get('retry-after') }
+}
+
+function withoutSecrets(body: string, secrets: readonly string[]): string {
+  let text = body
+  for (const secret of secrets) if (secret) text = text.replaceAll(secret, '[redacted]')
+  return text
 }
 
 function readAnswer<S extends z.ZodType>(

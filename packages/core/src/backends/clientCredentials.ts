@@ -49,8 +49,9 @@ async function fetchAccessToken(
     client_secret: clientSecret,
   }).toString()
   const headers = { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' }
-  const token = await ask(transport, question, (deadline) =>
-    http.fetch(`${base}/oauth/token`, { method: 'POST', headers, body, signal: deadline }),
-  )
+  const token = await ask(transport, question, async (deadline) => ({
+    response: await http.fetch(`${base}/oauth/token`, { method: 'POST', headers, body, signal: deadline }),
+    secrets: [clientSecret],
+  }))
   return { value: token.access_token, expiresInMs: token.expires_in * 1_000 }
 }

@@ -1,7 +1,7 @@
 import type * as z from 'zod'
 import type { HeaderSource } from '../http/headerSource.ts'
 import { startDeadline } from '../timing/deadline.ts'
-import { ask, type Question, type Transport } from './ask.ts'
+import { ask, type Question, type Sent, type Transport } from './ask.ts'
 import type { ServiceSettings } from './serviceSettings.ts'
 import { translateError } from './translateError.ts'
 
@@ -24,16 +24,22 @@ export function createControlPlane(transport: Transport, authorization: HeaderSo
   const { base, http, timing, requestTimeoutMs, settings } = transport
 
   /** Sends with the credential, and once more with a new one if it is refused: 401 says that nothing was done. */
-  async function sendAuthorized(path: string, headers: Record<string, string>, init: Omit<RequestInit, 'headers'>) {
+  async function sendAuthorized(
+    path: string,
+    headers: Record<string, string>,
+    init: Omit<RequestInit, 'headers'>,
+  ): Promise<Sent> {
     const signal = init.signal ?? undefined
-    const send = (authorized: Record<string, string>) =>
-      http.fetch(base + path, { ...init, headers: { ...headers, ...authorized } })
+    const send = async (authorized: Record<string, string>) => ({
+      response: await http.fetch(base + path, { ...init, headers: { ...headers, ...authorized } }),
+      secrets: Object.values(authorized).map((value) => value.replace(/^Bearer /, '')),
+    })
     const authorized = await authorization.headers(signal)
-    const response = await send(authorized)
-    if (response.status !== 401) return response
+    const sent = await send(authorized)
+    if (sent.response.status !== 401) return sent
     const renewed = await authorization.headersAfterRefusal(authorized, signal)
-    if (!renewed) return response
-    await response.body?.cancel()
+    if (!renewed) return sent
+    await sent.response.body?.cancel()
     return send(renewed)
   }
 
@@ -57,7 +63,7 @@ export function createControlPlane(transport: Transport, authorization: HeaderSo
       if (signal.aborted) abort()
       else signal.addEventListener('abort', abort, { once: true })
       try {
-        const response = await sendAuthorized(path, headers, { method: 'GET', signal: controller.signal })
+        const { response } = await sendAuthorized(path, headers, { method: 'GET', signal: controller.signal })
         if (!response.ok) signal.removeEventListener('abort', abort)
         return response
       } catch (error) {

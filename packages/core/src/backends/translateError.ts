@@ -2,6 +2,7 @@ import { LatchkeyError } from '../errors.ts'
 import { describeFailure, shownText } from '../http/describeFailure.ts'
 import { parseJson } from '../http/parseJson.ts'
 import { errorBodySchema, nestedErrorBodySchema } from '../wire/schemas.ts'
+import { abortion } from '../timing/abortion.ts'
 import type { ServiceSettings } from './serviceSettings.ts'
 
 /** What the control plane answered, before it is known to be what was asked for. */
@@ -20,10 +21,7 @@ export interface Doing {
 /** An error that is not ours — a network failure, a time-out, an abort — as a `LatchkeyError`. The one place for it. */
 export function translateError(error: unknown, { doing, settings }: Doing, signal?: AbortSignal): LatchkeyError {
   if (error instanceof LatchkeyError) return error
-  if (signal?.aborted) {
-    if (signal.reason instanceof LatchkeyError) return signal.reason
-    return new LatchkeyError('aborted', `${doing} was aborted by its signal`)
-  }
+  if (signal?.aborted) return abortion(signal, doing)
   return new LatchkeyError(
     'unavailable',
     `${doing} failed: ${settings.service} cannot be reached (${describeFailure(error)}); is it running, and does ${settings.address} point to it?`,

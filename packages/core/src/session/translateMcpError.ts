@@ -1,6 +1,7 @@
 import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from '@modelcontextprotocol/client'
 import { LatchkeyError } from '../errors.ts'
 import { describeFailure, innermost, shownText } from '../http/describeFailure.ts'
+import { abortion } from '../timing/abortion.ts'
 import { STREAM_ENDED } from './streamEndGuard.ts'
 
 /** An error of the MCP client, or of what it talks to, as a `LatchkeyError`. The one place for it. No secret passes. */
@@ -30,12 +31,6 @@ export function wasNeverSent(error: unknown): boolean {
 /** The HTTP status that the endpoint refused with, wherever in the chain of causes it is. */
 export function httpStatus(error: unknown): number | undefined {
   return findInCauses(error, isHttpError)?.status
-}
-
-function abortion(signal: AbortSignal, doing: string): LatchkeyError {
-  return signal.reason instanceof LatchkeyError
-    ? signal.reason
-    : new LatchkeyError('aborted', `${doing} was aborted by its signal`)
 }
 
 function fromStatus(status: number, doing: string): LatchkeyError {

@@ -1,9 +1,14 @@
+import { abortion } from './abortion.ts'
 import { SingleFlight } from './singleFlight.ts'
 import type { Timing } from './timing.ts'
 
 /** What is asked for once a minute at most, whoever wants it. For what belongs to no user. */
 export interface MinuteCache<T> {
-  /** What is kept under this key, or what `fetch` gives: once for all who ask at the same time. */
+  /**
+   * What is kept under this key, or what `fetch` gives: once for all who ask at the same time.
+   *
+   * @param key says what it is, such as `the MCP config named email-agent`.
+   */
   get(key: string, signal: AbortSignal | undefined, fetch: (signal: AbortSignal) => Promise<T>): Promise<T>
   keep(key: string, value: T): void
   /** Nothing is known any more. */
@@ -26,10 +31,13 @@ export function createMinuteCache<T>(timing: Timing): MinuteCache<T> {
     async get(key, signal, fetch) {
       const known = kept.get(key)
       if (known && timing.now() < known.until) return known.value
-      return await flights.run(key, signal, async (shared) => {
+      const fetching = flights.run(key, signal, async (shared) => {
         const value = await fetch(shared)
         keep(key, value)
         return value
+      })
+      return await fetching.catch((error: unknown) => {
+        throw signal?.aborted ? abortion(signal, `looking for ${key}`) : error
       })
     },
   }

@@ -26,17 +26,20 @@ export function createServers(controlPlane: ControlPlane, timing: Timing): Compo
   const kept = createMinuteCache<ComposioServer>(timing)
   return {
     byName: (name, signal) =>
-      kept.get(`name ${name}`, signal, async (shared) => {
+      kept.get(named(name), signal, async (shared) => {
         const server = await withConnections(controlPlane, await findByName(controlPlane, name, shared), shared)
-        kept.keep(`id ${server.id}`, server)
+        kept.keep(withId(server.id), server)
         return server
       }),
     byId: (id, signal) =>
-      kept.get(`id ${id}`, signal, async (shared) =>
+      kept.get(withId(id), signal, async (shared) =>
         withConnections(controlPlane, await readById(controlPlane, id, shared), shared),
       ),
   }
 }
+
+const named = (name: string) => `the MCP server named ${JSON.stringify(name)}`
+const withId = (id: string) => `the MCP server with the id ${JSON.stringify(id)}`
 
 async function findByName(controlPlane: ControlPlane, name: string, signal: AbortSignal): Promise<WireServer> {
   const list = async (filter: Record<string, string>) => {

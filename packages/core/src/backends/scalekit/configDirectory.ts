@@ -21,15 +21,18 @@ export function createConfigDirectory(controlPlane: ControlPlane, timing: Timing
   const kept = createMinuteCache<WireConfig>(timing)
   return {
     byName: (name, signal) =>
-      kept.get(`name ${name}`, signal, async (shared) => {
+      kept.get(named(name), signal, async (shared) => {
         const config = await findByName(controlPlane, name, shared)
-        kept.keep(`id ${config.id}`, config)
+        kept.keep(withId(config.id), config)
         return config
       }),
-    byId: (id, signal) => kept.get(`id ${id}`, signal, (shared) => readById(controlPlane, id, shared)),
+    byId: (id, signal) => kept.get(withId(id), signal, (shared) => readById(controlPlane, id, shared)),
     forget: () => kept.clear(),
   }
 }
+
+const named = (name: string) => `the MCP config named ${JSON.stringify(name)}`
+const withId = (id: string) => `the MCP config with the id ${JSON.stringify(id)}`
 
 async function findByName(controlPlane: ControlPlane, name: string, signal: AbortSignal): Promise<WireConfig> {
   // What is answered may only begin so, and in another case.

@@ -53,10 +53,7 @@ async function deleteAccounts(
   return deleted
 }
 
-async function deleteInstances(
-  controlPlane: ControlPlane,
-  { userIdentifier, signal }: RevokeOptions,
-): Promise<number> {
+async function deleteInstances(controlPlane: ControlPlane, { userIdentifier, signal }: RevokeOptions): Promise<number> {
   const instances = await listAll(async (pageToken) => {
     const query = new URLSearchParams({ 'filter.user_identifier': userIdentifier, page_size: '30', ...pageToken })
     const { instances: items, next_page_token: next } = await controlPlane.request({
@@ -103,7 +100,16 @@ async function deleteOne(
 ): Promise<void> {
   const gone = new LatchkeyError('rejected', `${what} is gone`)
   const refused = (status: number) => (status === 404 ? gone : undefined)
-  const request = { method, path, body, schema: z.unknown(), doing: `deleting ${what}`, idempotent: true, signal, refused }
+  const request = {
+    method,
+    path,
+    body,
+    schema: z.unknown(),
+    doing: `deleting ${what}`,
+    idempotent: true,
+    signal,
+    refused,
+  }
   await controlPlane.request(request).catch((error: unknown) => {
     if (error !== gone) throw error
   })

@@ -3,6 +3,7 @@ import { LatchkeyError } from '../../errors.ts'
 import { describeFailure } from '../../http/describeFailure.ts'
 import { isSafeUrl } from '../../http/safeUrl.ts'
 import { ConnectionState } from '../../readiness/connectionState.ts'
+import { abortion } from '../../timing/abortion.ts'
 import { untilAborted } from '../../timing/untilAborted.ts'
 import type { Backend, McpInstance } from '../backend.ts'
 import { PrivateInstance } from '../privateInstance.ts'
@@ -102,7 +103,9 @@ function problemOf({ url, headers }: StaticEndpoint): string | undefined {
 function problemOfHeaders(headers: HeaderRecord): string | undefined {
   const wrong = Object.entries(headers).find(([name, value]) => !isHeader(name, value))
   if (!wrong) return undefined
-  return /^[\w-]+$/.test(wrong[0]) ? `has a header ${wrong[0]} that HTTP cannot carry` : 'has a header without a good name'
+  return /^[\w-]+$/.test(wrong[0])
+    ? `has a header ${wrong[0]} that HTTP cannot carry`
+    : 'has a header without a good name'
 }
 
 function isHeader(name: string, value: unknown): boolean {
@@ -118,9 +121,8 @@ async function guarded<T>(doing: string, signal: AbortSignal | undefined, work: 
   try {
     return await untilAborted(work(), signal)
   } catch (error) {
-    const cause: unknown = signal?.aborted ? signal.reason : error
-    if (cause instanceof LatchkeyError) throw cause
-    if (signal?.aborted) throw new LatchkeyError('aborted', `${doing} was aborted by its signal`)
+    if (signal?.aborted) throw abortion(signal, doing)
+    if (error instanceof LatchkeyError) throw error
     throw new LatchkeyError('unavailable', `${doing} failed: ${describeFailure(error)}`)
   }
 }

@@ -1,0 +1,132 @@
+import { deepEqual, equal, notEqual, ok } from 'node:assert/strict'
+import type { ContractCase } from './contractCase.ts'
+
+const CALLS = 50
+
+/** What the endpoint lets in, and whose tools it gives. */
+export const endpointCases: readonly ContractCase[] = [
+  {
+    name: "gives each user's tools to that user alone when they are asked for at the same time",
+    async run(stage) {
+      const users = await Promise.all(['a', 'b', 'c'].map((name) => stage.readyUser(name)))
+      const latchkey = await stage.latchkey()
+      const asked = Array.from({ length: 12 }, (_, index) => users[index % users.length] ?? '')
+      const seen = await Promise.all(
+        asked.map(async (user) => await stage.subject.identify(await latchkey.userTools(user))),
+      )
+      deepEqual(seen, asked)
+    },
+  },
+  {
+    name: 'makes a session token for one user that is not shown, and ends in the future',
+    async run(stage) {
+      const backend = await stage.open()
+      if (!backend.createSessionToken) return
+      const { instance } = await stage.ensure(backend, await stage.readyUser())
+      const sessionToken = await backend.createSessionToken({ instance })
+      ok(sessionToken.token.length > 0, 'it is empty')
+      ok(sessionToken.expiresAt.getTime() > stage.timing.now(), 'it has ended already')
+      ok(!JSON.stringify(sessionToken).includes(sessionToken.token), 'it shows itself')
+    },
+  },
+  {
+    name: 'makes no session token, and gives the links, while the user has something to authorize',
+    needs: ['authorize'],
+    async run(stage) {
+      const backend = await stage.open()
+      if (!backend.createSessionToken) return
+      const { instance } = await stage.ensure(backend, stage.user())
+      const { connections } = await stage.failure('making a token', backend.createSessionToken({ instance }), [
+        'authorization_required',
+      ])
+      ok(connections.length > 0 && connections.every((state) => state.authenticationLink), 'a link is lacking')
+    },
+  },
+  {
+    name: "makes no session token for a user out of another user's instance",
+    needs: ['authorize'],
+    async run(stage) {
+      const backend = await stage.open()
+      if (!backend.createSessionToken) return
+      const { id, configName, configId, url, mcpServerUrl } = (await stage.ensure(backend, await stage.readyUser('a')))
+        .instance
+      const mixed = { id, configName, configId, url, mcpServerUrl, userIdentifier: stage.user('b') }
+      await stage.failure('making a token', backend.createSessionToken({ instance: mixed }))
+    },
+  },
+  {
+    name: 'narrows to some tools, or refuses, and never gives more when it is asked for some',
+    async run(stage) {
+      const user = await stage.readyUser()
+      const latchkey = await stage.latchkey()
+      const { tools } = await stage.timing.passing(latchkey.userTools(user))
+      const name = tools[0]?.mcpName ?? ''
+      const narrowing = latchkey.userTools(user, { tools: [name] }).catch((error: unknown) => {
+        stage.checkError('narrowing', error, ['rejected'])
+        return undefined
+      })
+      const narrowed = await stage.timing.passing(narrowing)
+      if (narrowed)
+        deepEqual(
+          narrowed.tools.map(({ mcpName }) => mcpName),
+          [name],
+        )
+      const unknown = latchkey.userTools(user, { tools: ['no_such_tool'] })
+      await stage.failure('asking for a tool that there is not', unknown, ['rejected'])
+    },
+  },
+  {
+    name: `goes on unseen when every token ends in the middle of ${CALLS} calls`,
+    needs: ['endTokens'],
+    async run(stage) {
+      const user = await stage.readyUser()
+      const latchkey = await stage.latchkey()
+      const tools = await latchkey.userTools(user)
+      for (let call = 0; call < CALLS; call += 1) {
+        if (call === 10 || call === 30) await stage.subject.endTokens?.()
+        equal(await stage.subject.identify(tools), user)
+      }
+    },
+  },
+  {
+    name: 'sends credentials to the service and to the MCP endpoint, and nowhere else',
+    needs: ['requests'],
+    async run(stage) {
+      const user = await stage.readyUser()
+      equal(await stage.identityOf(user), user)
+      const { instance } = await stage.ensure(await stage.open(), user)
+      const endpoint = new URL(instance.mcpServerUrl ?? instance.url ?? '')
+      for (const { url, isMcp } of stage.network.sent)
+        if (isMcp) equal(new URL(url).origin + new URL(url).pathname, endpoint.origin + endpoint.pathname)
+    },
+  },
+  {
+    name: 'ends a stream of events by its signal, where it has one',
+    async run(stage) {
+      const backend = await stage.open()
+      if (!backend.statusEvents) return
+      const { instance } = await stage.ensure(backend, stage.user())
+      const stop = new AbortController()
+      const opened = Promise.withResolvers<void>()
+      const events = backend.statusEvents(instance.id, { signal: stop.signal, onOpen: opened.resolve })
+      const next = events[Symbol.asyncIterator]()
+        .next()
+        .then(
+          ({ done }) => ok(done, 'it told of something'),
+          () => {},
+        )
+      await Promise.race([opened.promise, next])
+      stop.abort()
+      await next
+    },
+  },
+  {
+    name: 'signs the same in every process, and each text otherwise, where it signs',
+    async run(stage) {
+      const [first, second] = [await stage.open(), await stage.open()]
+      if (!first.sign || !second.sign) return
+      equal(first.sign('a'), second.sign('a'))
+      notEqual(first.sign('a'), first.sign('b'))
+    },
+  },
+]
