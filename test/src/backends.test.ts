@@ -1,6 +1,6 @@
 import { latchkeyGateway, scalekit, type UserTools } from '@latchkey/core'
 import { backendContract, type BackendSubject } from '@latchkey/core/testing'
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import {
   consentAs,
@@ -56,8 +56,11 @@ describe('a running gateway', () => {
     ),
   }
   for (const [name, tried] of Object.entries(subjects)) {
-    describe(name, () => {
-      for (const { name: promise, skipped, run } of backendContract(tried)) it.skipIf(skipped)(promise, run)
+    describe(`the contract of backends, with ${name}`, () => {
+      for (const { name: promise, skipped, run } of backendContract(tried))
+        it.skipIf(skipped)(`${name} ${promise}`, async () => {
+          await expect(run()).resolves.toBeUndefined()
+        })
     })
   }
 })

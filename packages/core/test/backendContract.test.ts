@@ -1,4 +1,4 @@
-import { describe, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { composio, scalekit, staticBackend, type UserTools } from '../src/index.ts'
 import { backendContract, createScriptedBackend, type BackendSubject } from '../src/testing/index.ts'
 import { answerMcp } from '../src/testing/scriptedEndpoint.ts'
@@ -14,8 +14,11 @@ const SUBJECTS: Readonly<Record<string, BackendSubject>> = {
 }
 
 for (const [name, subject] of Object.entries(SUBJECTS)) {
-  describe(name, () => {
-    for (const { name: promise, skipped, run } of backendContract(subject)) it.skipIf(skipped)(promise, run)
+  describe(`the contract of backends, with ${name}`, () => {
+    for (const { name: promise, skipped, run } of backendContract(subject))
+      it.skipIf(skipped)(`${name} ${promise}`, async () => {
+        await expect(run()).resolves.toBeUndefined()
+      })
   })
 }
 
@@ -73,7 +76,10 @@ function staticSubject(): BackendSubject {
     async fetch(url, { headers: sent, body } = {}) {
       if (new Headers(sent).get('x-api-key') !== `key-${generation}`) return new Response('', { status: 401 })
       const userIdentifier = decodeURIComponent(new URL(url).pathname.slice(1))
-      return await answerMcp(String(body), { userIdentifier, tools: { whoami: () => userIdentifier } })
+      return await answerMcp(typeof body === 'string' ? body : '', {
+        userIdentifier,
+        tools: { whoami: () => userIdentifier },
+      })
     },
     identify: whoami,
     endTokens: () => void (generation += 1),

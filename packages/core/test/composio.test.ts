@@ -48,7 +48,7 @@ describe('composio', () => {
     service.addAccount('u1', 'ac_1', 'INITIATED')
     const { id } = await latchkey.ensureInstance('u1')
     expect((await latchkey.getAuthState(id))[0]?.status).toBe('ACTIVE')
-    service.accounts[0]!.isDisabled = true
+    for (const account of service.accounts) account.isDisabled = true
     expect((await latchkey.getAuthState(id))[0]?.isActive).toBe(false)
   })
 

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createLatchkey, type Backend } from '../src/index.ts'
+import { createLatchkey, latchkeyGateway, scalekit, type Backend } from '../src/index.ts'
 import { CLIENT_ID, CONFIG } from './fixtures/scriptedControlPlane.ts'
 import { failureOf, setup } from './fixtures/setup.ts'
 
@@ -109,6 +111,21 @@ describe('resume', () => {
     const error = await failureOf(latchkey.resume(handle, { userIdentifier: 'u2' }))
     expect(error.code).toBe('rejected')
     await expect(latchkey.resume(handle, { userIdentifier: 'u1' })).resolves.toMatchObject({ userIdentifier: 'u1' })
+  })
+
+  it.each(['latchkeyGateway', 'scalekit'])('knows the handles that %s has signed in another process', async (name) => {
+    const credentials = {
+      url: 'https://a.example',
+      environmentUrl: 'https://a.example',
+      clientId: 'c',
+      clientSecret: 's',
+    }
+    const program = `import { ${name} } from '@latchkey/core'
+      process.stdout.write(${name}(${JSON.stringify(credentials)}).sign('a wait'))`
+    const args = ['--conditions=@latchkey/source', '--no-warnings', '--input-type=module', '--eval', program]
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: import.meta.dirname })
+    const here = name === 'scalekit' ? scalekit(credentials) : latchkeyGateway(credentials)
+    expect(stdout).toBe(here.sign?.('a wait'))
   })
 
   it('says so when the backend has no handles', async () => {

@@ -23,6 +23,9 @@ function environmentOf({ origin, clientId, clientSecret }: ScalekitStandIn) {
   return { SCALEKIT_ENVIRONMENT_URL: origin, SCALEKIT_CLIENT_ID: clientId, SCALEKIT_CLIENT_SECRET: clientSecret }
 }
 
+const identityOf = (options: ScalekitOptions) =>
+  scalekit({ environmentUrl: 'https://a.example', clientId: 'c', clientSecret: 's', ...options }).identity
+
 describe('scalekit', () => {
   it('is what createLatchkey uses when only its three variables are set', async () => {
     const service = new ScalekitStandIn()
@@ -68,10 +71,8 @@ describe('scalekit', () => {
   })
 
   it('is another one for another environment, secret or kind of credential', () => {
-    const of = (options: ScalekitOptions) =>
-      scalekit({ environmentUrl: 'https://a.example', clientId: 'c', clientSecret: 's', ...options }).identity
     const others = [{}, { environmentUrl: 'https://b.example' }, { clientSecret: 't' }, { credential: 'url' as const }]
-    expect(new Set(others.map(of)).size).toBe(others.length)
+    expect(new Set(others.map(identityOf)).size).toBe(others.length)
   })
 
   it('renews a token before it ends, in the middle of a run of 50 calls, unseen', async () => {

@@ -24,7 +24,10 @@ function serve(options: { keys?: Set<string> } = {}) {
       return new Response('', { status: 401 })
     }
     const userIdentifier = new URL(url).pathname.slice(1)
-    return await answerMcp(String(body), { userIdentifier, tools: { whoami: () => userIdentifier } })
+    return await answerMcp(typeof body === 'string' ? body : '', {
+      userIdentifier,
+      tools: { whoami: () => userIdentifier },
+    })
   }
   return { fetch, keys, refused }
 }
@@ -81,12 +84,13 @@ describe('staticBackend', () => {
       { fetch },
     )
     const { tools } = await latchkey.userTools('anna')
+    const call = async () => await tools[0]?.call({})
     keys.clear()
     keys.add('fresh')
-    const stale = await failureOf(tools[0]!.call({}))
+    const stale = await failureOf(call())
     expect([stale.code, refused]).toEqual(['unauthorized', [KEY]])
     key = 'fresh'
-    await tools[0]?.call({})
+    await call()
     expect(refused).toEqual([KEY])
   })
 
@@ -106,7 +110,7 @@ describe('staticBackend', () => {
     { url: 'http://mcp.example/anna' },
     { url: 'https://user:pass@mcp.example/anna' },
     { url: 'nonsense' },
-    { url: 'https://mcp.example/anna', headers: { authorization: `Bearer ${KEY}\n` + 'x' } },
+    { url: 'https://mcp.example/anna', headers: { authorization: `Bearer ${KEY}\nx` } },
     { url: 'https://mcp.example/anna', headers: { 'bad name': KEY } },
   ])('refuses $url with these headers, and does not repeat them', async (endpoint) => {
     const create = () => staticBackend({ anna: endpoint })

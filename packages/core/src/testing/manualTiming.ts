@@ -68,16 +68,16 @@ export class ManualTiming implements Timing {
    * takes: pauses between attempts and polls end at once, deadlines do not.
    */
   async passing<T>(promise: Promise<T>, maxDelayMs = 9_000): Promise<T> {
-    let isSettled = false
+    const progress = { isSettled: false }
     const next = () => this.#earliest(({ background, delayMs }) => !background && delayMs <= maxDelayMs)
     const settled = promise.finally(() => {
-      isSettled = true
+      progress.isSettled = true
       for (const check of this.#awaited) check()
     })
     settled.catch(() => {})
-    while (!isSettled) {
-      await this.#until(() => isSettled || next() !== undefined)
-      const timer = isSettled ? undefined : next()
+    while (!progress.isSettled) {
+      await this.#until(() => progress.isSettled || next() !== undefined)
+      const timer = progress.isSettled ? undefined : next()
       if (timer) this.advance(timer.dueAt - this.#now)
       // What was called back goes on before more time passes.
       await new Promise((resolve) => setImmediate(resolve))

@@ -241,7 +241,7 @@ class ScriptedService {
     onOpen?.()
     try {
       for await (const [change] of changes) {
-        const { userIdentifier: whose, connection, status } = change as ScriptedEvent
+        const { userIdentifier: whose, connection, status }: ScriptedEvent = change
         if (whose !== userIdentifier) continue
         const connectionId = `connection ${connection}`
         yield { id: undefined, userIdentifier, connectionId, connectionName: connection, status }

@@ -13,7 +13,7 @@ export interface BackendCase {
   /** Why it cannot be tried on this subject; undefined if it can. */
   readonly skipped: string | undefined
   /** Rejects with an `AssertionError` where the promise is not kept. Cases may run at the same time. */
-  run(): Promise<void>
+  readonly run: () => Promise<void>
 }
 
 /**
@@ -30,7 +30,7 @@ export function backendContract(subject: BackendSubject): readonly BackendCase[]
   return cases.map((contractCase) => ({
     name: contractCase.name,
     skipped: skippedBecause(contractCase, subject),
-    async run() {
+    run: async () => {
       await using stage = new Stage(subject)
       await contractCase.run(stage)
     },

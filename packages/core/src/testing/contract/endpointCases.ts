@@ -110,15 +110,11 @@ export const endpointCases: readonly ContractCase[] = [
       const stop = new AbortController()
       const opened = Promise.withResolvers<void>()
       const events = backend.statusEvents(instance.id, { signal: stop.signal, onOpen: opened.resolve })
-      const next = events[Symbol.asyncIterator]()
-        .next()
-        .then(
-          ({ done }) => ok(done, 'it told of something'),
-          () => {},
-        )
-      await Promise.race([opened.promise, next])
+      const ended = outcomeOf(events[Symbol.asyncIterator]().next())
+      await Promise.race([opened.promise, ended])
       stop.abort()
-      await next
+      const outcome = await ended
+      ok('error' in outcome || outcome.value.done, 'it told of something')
     },
   },
   {

@@ -1,6 +1,8 @@
 import { equal, ok } from 'node:assert/strict'
 import type { Backend } from '../../backends/backend.ts'
+import type { SentRequest } from './backendSubject.ts'
 import type { ContractCase } from './contractCase.ts'
+import { isAboutToken } from './network.ts'
 import { outcomeOf, type Stage } from './stage.ts'
 
 /** What is asked of a backend that has just been opened. */
@@ -171,10 +173,13 @@ export const faultCases: readonly ContractCase[] = [
     needs: ['requests'],
     run: (stage) =>
       eachOperation(stage, async (doing, run) => {
-        stage.network.answer(({ url, headers, body }) => {
+        const repeat = ({ url, headers, body }: SentRequest) => {
           const message = `no: ${url} ${JSON.stringify(headers)} ${new URLSearchParams(body).get('client_secret') ?? ''}`
           return Response.json({ code: 'NO', message, error: message }, { status: 400 })
-        })
+        }
+        stage.network.answer(repeat)
+        await stage.failure(doing, run())
+        stage.network.answer((request) => (isAboutToken(request) ? undefined : repeat(request)))
         await stage.failure(doing, run())
       }),
   },

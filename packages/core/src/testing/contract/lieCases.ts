@@ -1,5 +1,6 @@
 import { equal, ok } from 'node:assert/strict'
 import type { ContractCase } from './contractCase.ts'
+import { isAboutToken } from './network.ts'
 import { outcomeOf, type Stage } from './stage.ts'
 
 const NO_ANSWERS = ['', 'null', '[]', '{}', '42', '"yes"', '<html>hello</html>', '{"a":', '{"items":null,"configs":{}}']
@@ -15,9 +16,7 @@ export const lieCases: readonly ContractCase[] = [
       for (const body of NO_ANSWERS) {
         const latchkey = await stage.latchkey()
         stage.network.answer((request) =>
-          isAboutToken(request.url)
-            ? undefined
-            : new Response(body, { headers: { 'content-type': 'application/json' } }),
+          isAboutToken(request) ? undefined : new Response(body, { headers: { 'content-type': 'application/json' } }),
         )
         const codes = ['invalid_response', 'unknown_config', 'authorization_required', 'rejected'] as const
         await stage.failure(`an answer ${JSON.stringify(body)}`, latchkey.ready(user), codes)
@@ -114,11 +113,6 @@ async function expectNobodyElse(stage: Stage, user: string, doing: string): Prom
   if ('error' in outcome) stage.checkError(doing, outcome.error)
   else if (outcome.value.tools.length > 0)
     equal(await stage.subject.identify(outcome.value), user, `${doing} gave another user's tools`)
-}
-
-/** Without an access token no question would be asked. */
-function isAboutToken(url: string): boolean {
-  return new URL(url).pathname.endsWith('/oauth/token')
 }
 
 function fieldsOf(value: unknown): readonly string[] {

@@ -78,3 +78,8 @@ export class Network {
 function isJson(response: Response): boolean {
   return /\bjson\b/.test(response.headers.get('content-type') ?? '')
 }
+
+/** Whether it asks for an access token, without which no question is asked (RFC 6749, section 3.2). */
+export function isAboutToken({ body, url }: SentRequest): boolean {
+  return body.includes('grant_type=') || new URL(url).pathname.endsWith('/oauth/token')
+}
