@@ -118,7 +118,7 @@ describe.each([
     [
       200,
       'invalid_response',
-      "getting an access token failed: the answer is not the control plane's; check that LATCHKEY_URL (or `url`) points to one",
+      "getting an access token failed: the answer is not that of the control plane; check that LATCHKEY_URL (or `url`) points to it",
     ],
     [
       404,
@@ -128,7 +128,7 @@ describe.each([
     [
       302,
       'invalid_response',
-      'getting an access token failed: HTTP 302, but not from a control plane; check that LATCHKEY_URL (or `url`) points to one',
+      'getting an access token failed: HTTP 302, but not from the control plane; check that LATCHKEY_URL (or `url`) points to it',
     ],
     [502, 'unavailable', 'getting an access token failed: the control plane answered HTTP 502'],
   ])('says that it is no control plane when it answers HTML with %i', async (status, code, message) => {

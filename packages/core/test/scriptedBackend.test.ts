@@ -33,7 +33,44 @@ describe('createScriptedBackend', () => {
   })
 
   it('fails as it is told', async () => {
-    const { latchkey } = open({ fail: () => new LatchkeyError('unavailable', 'not today') })
+    const { latchkey } = open({
+      before() {
+        throw new LatchkeyError('unavailable', 'not today')
+      },
+    })
     expect((await failureOf(latchkey.ready('user_123'))).message).toBe('not today')
+  })
+
+  it('is as slow as it is told, and ends with the deadline of whoever asks', async () => {
+    const asked = Promise.withResolvers<void>()
+    const { latchkey, timing } = open({
+      before() {
+        asked.resolve()
+        return new Promise(() => {})
+      },
+    })
+    const ready = latchkey.ready('user_123', { timeoutMs: 1_000 })
+    await asked.promise
+    timing.advance(1_000)
+    expect((await failureOf(ready)).code).toBe('timeout')
+  })
+
+  it('can be made to lie, and is not believed', async () => {
+    const honest = createScriptedBackend()
+    const ensureInstance: typeof honest.ensureInstance = async ({ configName }) =>
+      await honest.ensureInstance({ configName, userIdentifier: 'somebody else' })
+    await using latchkey = createLatchkey({ backend: { ...honest, ensureInstance }, fetch: honest.fetch, env: {} })
+    expect((await failureOf(latchkey.ready('user_123'))).code).toBe('invalid_response')
+  })
+
+  it('stops serving, and ends tokens, as it is told', async () => {
+    const { backend, latchkey, timing } = open()
+    backend.setStatus('user_123', 'mail', 'ACTIVE')
+    const { tools } = await latchkey.userTools('user_123')
+    backend.endSessionTokens()
+    await tools[0]?.call({})
+    backend.serveStatus(503)
+    backend.setStatus('another', 'mail', 'ACTIVE')
+    expect((await failureOf(timing.passing(latchkey.ready('another')))).code).toBe('not_ready')
   })
 })

@@ -94,6 +94,6 @@ function readAnswer<S extends z.ZodType>(
   const { service, address } = context.settings
   throw new LatchkeyError(
     'invalid_response',
-    `${context.doing} failed: the answer is not one of ${service}; check that ${address} points to it`,
+    `${context.doing} failed: the answer is not that of ${service}; check that ${address} points to it`,
   )
 }

@@ -11,6 +11,7 @@ import { deriveCredentialKeys } from '../signing/credentialKeys.ts'
 import { createInstanceIds } from '../signing/instanceIds.ts'
 import { abortion } from '../timing/abortion.ts'
 import { systemTiming, type Timing } from '../timing/timing.ts'
+import { untilAborted } from '../timing/untilAborted.ts'
 import { answerMcp, type ScriptedTool } from './scriptedEndpoint.ts'
 
 /** A change that comes by itself. */
@@ -32,8 +33,11 @@ export interface ScriptedBackendOptions {
   events?: boolean | undefined
   /** Milliseconds that a session token lasts. Default 3,600,000. */
   sessionTokenMs?: number | undefined
-  /** What it fails with instead of answering; undefined where it shall not. Asked once for each call. */
-  fail?: ((method: ScriptedMethod, userIdentifier: string) => LatchkeyError | undefined) | undefined
+  /**
+   * Called before each answer. What it waits for makes the backend slow, and what it throws, a `LatchkeyError`, makes it
+   * fail. For answers that are not true, put methods of your own over those of the backend.
+   */
+  before?: ((call: ScriptedCall) => void | Promise<void>) | undefined
   /** The one config that there is. Default `scripted`. */
   configName?: string | undefined
   /** Share it with `createLatchkey`. Default: the machine's clock. */
@@ -107,7 +111,7 @@ class ScriptedService {
       tools: options.tools ?? { whoami: (_args, { userIdentifier }) => userIdentifier },
       events: options.events ?? true,
       sessionTokenMs: options.sessionTokenMs ?? 3_600_000,
-      fail: options.fail ?? (() => undefined),
+      before: options.before ?? (() => {}),
       configName: options.configName ?? 'scripted',
       timing: options.timing ?? systemTiming,
     }
@@ -120,16 +124,16 @@ class ScriptedService {
       ...this.#keys,
       defaultConfig: this.#options.configName,
       ensureInstance: async ({ configName, userIdentifier }, { signal } = {}) => {
-        this.#called('ensureInstance', userIdentifier, signal)
+        await this.#called('ensureInstance', userIdentifier, signal)
         return { instance: this.#ensure(configName, userIdentifier) }
       },
       getAuthState: async (instanceId, { signal, includeAuthLinks = false } = {}) => {
         const { userIdentifier } = this.#ids.read(instanceId)
-        this.#called(includeAuthLinks ? 'getAuthLinks' : 'getAuthState', userIdentifier, signal)
+        await this.#called(includeAuthLinks ? 'getAuthLinks' : 'getAuthState', userIdentifier, signal)
         return this.#states(userIdentifier, includeAuthLinks)
       },
       createSessionToken: async ({ instance, tools, allowPartial = false, expirySeconds }, { signal } = {}) => {
-        this.#called('createSessionToken', instance.userIdentifier, signal)
+        await this.#called('createSessionToken', instance.userIdentifier, signal)
         return this.#mint(instance, tools, allowPartial, expirySeconds)
       },
       ...(this.#options.events && {
@@ -163,11 +167,15 @@ class ScriptedService {
     this.#httpStatus = httpStatus
   }
 
-  #called(method: ScriptedMethod, userIdentifier: string, signal: AbortSignal | undefined): void {
-    this.calls.push({ method, userIdentifier })
-    if (signal?.aborted) throw abortion(signal, method)
-    const error = this.#options.fail(method, userIdentifier)
-    if (error) throw error
+  async #called(method: ScriptedMethod, userIdentifier: string, signal: AbortSignal | undefined): Promise<void> {
+    const call = { method, userIdentifier }
+    this.calls.push(call)
+    try {
+      signal?.throwIfAborted()
+      await untilAborted(Promise.resolve(this.#options.before(call)), signal)
+    } catch (error) {
+      throw signal?.aborted ? abortion(signal, method) : error
+    }
   }
 
   #ensure(configName: string, userIdentifier: string): McpInstance {
