@@ -118,12 +118,12 @@ describe.each([
     [
       200,
       'invalid_response',
-      "getting an access token failed: the answer is not that of the control plane; check that LATCHKEY_URL (or `url`) points to it",
+      'getting an access token failed: the answer is not that of the control plane; check that LATCHKEY_URL (or `url`) points to it',
     ],
     [
       404,
       'invalid_response',
-      'getting an access token failed: HTTP 404; check that LATCHKEY_URL (or `url`) is the address of a control plane',
+      'getting an access token failed: HTTP 404; check that LATCHKEY_URL (or `url`) is the address of the control plane',
     ],
     [
       302,

@@ -173,13 +173,9 @@ export const faultCases: readonly ContractCase[] = [
     needs: ['requests'],
     run: (stage) =>
       eachOperation(stage, async (doing, run) => {
-        const repeat = ({ url, headers, body }: SentRequest) => {
-          const message = `no: ${url} ${JSON.stringify(headers)} ${new URLSearchParams(body).get('client_secret') ?? ''}`
-          return Response.json({ code: 'NO', message, error: message }, { status: 400 })
-        }
-        stage.network.answer(repeat)
+        stage.network.answer(repeated)
         await stage.failure(doing, run())
-        stage.network.answer((request) => (isAboutToken(request) ? undefined : repeat(request)))
+        stage.network.answer((request) => (isAboutToken(request) ? undefined : repeated(request)))
         await stage.failure(doing, run())
       }),
   },
@@ -208,6 +204,12 @@ async function eachOperation(
     await check(name, (signal) => run(backends.shift() ?? fail(name), signal))
     stage.network.tap = undefined
   }
+}
+
+/** An error that shows all that was sent. */
+function repeated({ url, headers, body }: SentRequest): Response {
+  const message = `no: ${url} ${JSON.stringify(headers)} ${new URLSearchParams(body).get('client_secret') ?? ''}`
+  return Response.json({ code: 'NO', message, error: message }, { status: 400 })
 }
 
 function fail(name: string): never {
