@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import { latchkeyGateway, type LatchkeyError } from '../src/index.ts'
 import { setup } from './fixtures/setup.ts'
 import { CLIENT_ID, CLIENT_SECRET } from './fixtures/scriptedControlPlane.ts'
@@ -29,6 +30,15 @@ describe('secrets', () => {
     const states = await latchkey.getAuthState('ins_u2', { includeAuthLinks: true })
     for (const tool of userTools.tools.filter(({ mcpName }) => mcpName === 'consent'))
       errors.push(await rejectionOf(tool.call({})))
+    // An endpoint may repeat what it was sent.
+    const repeat = async (request: Request) => {
+      const { id } = z.object({ id: z.number() }).parse(await request.json())
+      const message = `no: ${request.headers.get('authorization')} at ${request.url}`
+      return Response.json({ jsonrpc: '2.0', id, error: { code: -32_603, message } })
+    }
+    plane.inject(/^POST \/mcp/, repeat, 1)
+    errors.push(await rejectionOf(whoami.call({})))
+    expect(errors.at(-1)?.message).toContain('no: Bearer [redacted]')
     plane.revokeSessionTokens()
     plane.setStatus('u1', 'mail', 'EXPIRED')
     errors.push(await rejectionOf(whoami.call({})))

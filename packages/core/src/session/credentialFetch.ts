@@ -5,16 +5,24 @@ import type { Credential } from './credential.ts'
 /**
  * What an MCP client sends through: adds the credential, to its own URL only; renews it once when it is refused (401 says
  * that the request was not executed); refuses redirects.
+ *
+ * @param onSend - Told of the credential's headers, before they are sent.
  */
-export function createCredentialFetch(fetch: Fetch, credential: Credential): Fetch {
+export function createCredentialFetch(
+  fetch: Fetch,
+  credential: Credential,
+  onSend?: (headers: Readonly<Record<string, string>>) => void,
+): Fetch {
   const endpoint = new URL(credential.url)
   return async (url, init = {}) => {
     const target = new URL(url)
     if (target.origin !== endpoint.origin || target.pathname !== endpoint.pathname)
       throw new LatchkeyError('invalid_response', 'the MCP endpoint wanted its credential sent to another URL')
     const headers = Object.fromEntries(new Headers(init.headers))
-    const send = (authorization: Record<string, string>) =>
-      fetch(url, { ...init, headers: { ...headers, ...authorization } })
+    const send = (authorization: Record<string, string>) => {
+      onSend?.(authorization)
+      return fetch(url, { ...init, headers: { ...headers, ...authorization } })
+    }
     const response = await sendOrRenew(send, credential, init.signal ?? undefined)
     if (response.status < 300 || response.status >= 400) return response
     await response.body?.cancel()

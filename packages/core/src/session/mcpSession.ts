@@ -1,6 +1,7 @@
 import {
   Client,
   isSpecType,
+  ProtocolError,
   StreamableHTTPClientTransport,
   UnsupportedProtocolVersionError,
   type CallToolResult,
@@ -15,6 +16,7 @@ import { SingleFlight } from '../timing/singleFlight.ts'
 import { MAX_TIMER_MS, type Timing } from '../timing/timing.ts'
 import type { Credential } from './credential.ts'
 import { createMcpFetch } from './mcpFetch.ts'
+import { SentSecrets } from './sentSecrets.ts'
 import { httpStatus } from './translateMcpError.ts'
 
 export interface McpSessionOptions {
@@ -57,6 +59,7 @@ export class McpSession implements AsyncDisposable {
   readonly #options: McpSessionOptions
   readonly #connecting = new SingleFlight<Connection>()
   readonly #listing = new SingleFlight<ToolList>()
+  readonly #secrets: SentSecrets
   #discovered: DiscoverResult | undefined
   #connection: Connection | undefined
   #list: ToolList | undefined
@@ -64,6 +67,7 @@ export class McpSession implements AsyncDisposable {
 
   constructor(options: McpSessionOptions) {
     this.#options = options
+    this.#secrets = new SentSecrets(options.credential.url)
     if (isSpecType.DiscoverResult(options.discoverResult)) this.#discovered = options.discoverResult
   }
 
@@ -134,7 +138,7 @@ export class McpSession implements AsyncDisposable {
   async #open(signal: AbortSignal): Promise<Connection> {
     const { credential, fetch, requestTimeoutMs } = this.#options
     const transport = new StreamableHTTPClientTransport(new URL(credential.url), {
-      fetch: createMcpFetch(fetch, credential),
+      fetch: createMcpFetch(fetch, credential, this.#secrets),
     })
     const client = new Client(
       { name: 'latchkey', version: '0.0.0' },
@@ -153,8 +157,18 @@ export class McpSession implements AsyncDisposable {
     return this.#connection
   }
 
-  /** Connects where needed; once more where the request was refused because the connection is no longer valid. */
   async #withClient<T>(signal: AbortSignal | undefined, request: (client: Client) => Promise<T>): Promise<T> {
+    try {
+      return await this.#onConnection(signal, request)
+    } catch (error) {
+      // Its words are the endpoint's, which may repeat what it was sent.
+      if (error instanceof ProtocolError) error.message = this.#secrets.hideIn(error.message)
+      throw error
+    }
+  }
+
+  /** Connects where needed; once more where the request was refused because the connection is no longer valid. */
+  async #onConnection<T>(signal: AbortSignal | undefined, request: (client: Client) => Promise<T>): Promise<T> {
     const connection = await this.#connect(signal)
     try {
       return await request(connection.client)
