@@ -50,7 +50,8 @@ describe('staticBackend', () => {
       const { tools } = await latchkey.userTools(user, { require: 'any' })
       expect(await tools[0]?.call({})).toMatchObject({ content: [{ text: user }] })
     }
-    expect(await latchkey.mcpServerConfig('anna')).toEqual({ url: 'https://mcp.example/anna', headers })
+    const { mcpServers } = await latchkey.mcpServer('anna', 'langchain')
+    expect(Object.values(mcpServers)).toEqual([{ transport: 'http', url: 'https://mcp.example/anna', headers }])
   })
 
   it('refuses a user that it does not know', async () => {
