@@ -18,25 +18,29 @@ const USER_NAME = /^[^\p{Cc}\u2028\u2029:]{1,4096}$/u
 
 /** What a person has to type in for this connection; nothing where it is connected in another way. */
 export function fieldsOf({ auth, displayName }: Connection): readonly TypedField[] {
-  if (auth.type === 'bearer') return [token(`Your ${displayName} access token`)]
-  if (auth.type === 'basic') return BASIC_FIELDS
+  if (auth.type === 'bearer') return [token(`Your ${displayName} access token`, auth.variable)]
+  if (auth.type === 'basic') return basicFields(auth)
   if (auth.type !== 'api_key') return []
   if (auth.fields !== undefined) return auth.fields.map((field) => ({ ...field, ...rulesOf(field) }))
-  const { header, prefix, query } = auth
-  const field = { name: API_KEY_FIELD, label: `Your ${displayName} API key`, secret: true, header, prefix, query }
+  const { header, prefix, query, variable } = auth
+  const label = `Your ${displayName} API key`
+  const field = { name: API_KEY_FIELD, label, secret: true, header, prefix, query, variable }
   return [{ ...field, ...rulesOf(field) }]
 }
 
 /** What was typed in, as the credential that is kept. It belongs to the server that the connection names now. */
-export function typedCredential(
-  { auth, mcpServerUrl }: Connection,
-  values: Readonly<Record<string, string>>,
-): Credential {
-  const { origin } = new URL(mcpServerUrl)
+export function typedCredential(connection: Connection, values: Readonly<Record<string, string>>): Credential {
+  const { auth } = connection
+  const origin = serverOf(connection)
   if (auth.type === 'api_key' && auth.fields === undefined) {
     return { type: 'api_key', key: values[API_KEY_FIELD] ?? '', origin }
   }
   return { type: 'fields', kind: auth.type, values, origin }
+}
+
+/** What a credential is bound to: the origin of the server, or the program with its arguments. */
+export function serverOf({ mcpServerUrl, program }: Connection): string {
+  return program === undefined ? new URL(mcpServerUrl).origin : mcpServerUrl
 }
 
 /** By the name of the field. */
@@ -56,17 +60,24 @@ export function isOfAuth(auth: ConnectionAuth, credential: Credential): boolean 
 
 const API_KEY_FIELD = 'api_key'
 
-function rulesOf({ query, secret }: CredentialField): Pick<TypedField, 'pattern' | 'keepsSpaces'> {
-  if (query !== undefined) return { pattern: ANY_LINE, keepsSpaces: false }
+function rulesOf({ query, variable, secret }: CredentialField): Pick<TypedField, 'pattern' | 'keepsSpaces'> {
+  if (query !== undefined || variable !== undefined) return { pattern: ANY_LINE, keepsSpaces: false }
   return { pattern: secret ? ONE_WORD : ONE_LINE, keepsSpaces: false }
 }
 
-function token(label: string): TypedField {
-  const field = { name: 'token', label, secret: true, header: 'authorization', prefix: 'Bearer ' }
+function token(label: string, variable: string | undefined): TypedField {
+  const field = { name: 'token', label, secret: true, header: 'authorization', prefix: 'Bearer ', variable }
   return { ...field, ...rulesOf(field) }
 }
 
-const BASIC_FIELDS: readonly TypedField[] = [
-  { name: 'username', label: 'User name', secret: false, pattern: USER_NAME, keepsSpaces: false },
-  { name: 'password', label: 'Password', secret: true, pattern: ANY_LINE, keepsSpaces: true },
-]
+function basicFields({
+  usernameVariable,
+  passwordVariable,
+}: ConnectionAuth & { readonly type: 'basic' }): readonly TypedField[] {
+  const user = { name: 'username', label: 'User name', secret: false, pattern: USER_NAME, keepsSpaces: false }
+  const password = { name: 'password', label: 'Password', secret: true, pattern: ANY_LINE, keepsSpaces: true }
+  return [
+    { ...user, variable: usernameVariable },
+    { ...password, variable: passwordVariable },
+  ]
+}

@@ -50,6 +50,8 @@ export interface ApiKeyAuth {
   readonly prefix?: string | undefined
   /** The parameter of the query that carries the key, where the upstream takes it in no header. */
   readonly query?: string | undefined
+  /** Where the upstream is a program: the variable of its environment that carries the key. */
+  readonly variable?: string | undefined
   readonly fields?: readonly CredentialField[] | undefined
 }
 
@@ -63,6 +65,7 @@ export interface CredentialField {
   readonly header?: string | undefined
   readonly prefix?: string | undefined
   readonly query?: string | undefined
+  readonly variable?: string | undefined
 }
 
 export type TokenEndpointAuthMethod = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
@@ -71,11 +74,25 @@ export type TokenEndpointAuthMethod = 'client_secret_basic' | 'client_secret_pos
 export type ConnectionAuth =
   | OAuthConnectionAuth
   | ApiKeyAuth
-  /** A token that the user has from the provider and types in. */
-  | { readonly type: 'bearer' }
-  /** A user name and a password (RFC 7617). */
-  | { readonly type: 'basic' }
+  /** A token that the user has from the provider and types in. A program gets it in this variable of its environment. */
+  | { readonly type: 'bearer'; readonly variable?: string | undefined }
+  /** A user name and a password (RFC 7617). A program gets them in these variables. */
+  | {
+      readonly type: 'basic'
+      readonly usernameVariable?: string | undefined
+      readonly passwordVariable?: string | undefined
+    }
   | { readonly type: 'none' }
+
+/** A program that speaks MCP on its standard input and output. It is started once for each account. */
+export interface Program {
+  readonly command: string
+  readonly args: readonly string[]
+  /** Where it is started; an absolute path. */
+  readonly cwd: string
+  /** What its environment holds besides the few variables that every program gets. */
+  readonly env: Readonly<Record<string, Secret>>
+}
 
 /** A service that users can connect: an upstream MCP server plus how one authorizes to it. */
 export interface Connection {
@@ -85,7 +102,10 @@ export interface Connection {
   /** What a person sees; defaults to the name. */
   readonly displayName: string
   readonly provider: string
+  /** Of a program `stdio:` and a digest of how it is started: names it, and leads nowhere. */
   readonly mcpServerUrl: string
+  /** What is started where the upstream is no server at a URL. */
+  readonly program?: Program | undefined
   readonly auth: ConnectionAuth
   /** Whether only definitions of tools that were approved are listed and called (security T48). Default: no. */
   readonly pinTools?: boolean | undefined
@@ -180,7 +200,7 @@ export type Credential =
   | {
       readonly type: 'api_key'
       readonly key: string
-      /** The origin of the server that the key was given for: it is sent to no other. */
+      /** The server that the key was given for, as `serverOf` has it: it is sent to no other. */
       readonly origin: string
     }
   | {

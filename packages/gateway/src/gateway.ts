@@ -1,6 +1,7 @@
 import { openAccounts, type AccountRooms } from './assembly/openAccounts.ts'
 import { openCredentials, openOAuth } from './assembly/openCredentials.ts'
 import { openFoundation, type Foundation } from './assembly/openFoundation.ts'
+import { openPrograms } from './assembly/openPrograms.ts'
 import { auditedWebhooks } from './audit/audited.ts'
 import { createClosers, type Closers } from './closers.ts'
 import type { GatewayOptions } from './config/gatewayOptions.ts'
@@ -83,8 +84,14 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const finishRevocations = async (userIdentifier: string) => await custody.upstreamRevocations.finish(userIdentifier)
   const rooms = await openAccounts(options, foundation, finishRevocations, closers)
   const custody = openCredentials(options, foundation, rooms, ways, closers)
-  const all = { ...options, ...foundation, ...rooms, ...ways, ...custody }
-  const mcp = createMcpEndpoint({ ...all, onUse: rooms.lastUsed.note, serverInfo: CLIENT_INFO })
+  const programs = openPrograms(options, rooms, ways, closers)
+  const all = { ...options, ...foundation, ...rooms, ...ways, ...custody, ...programs }
+  const mcp = createMcpEndpoint({
+    ...all,
+    fetch: programs.upstreamFetch,
+    onUse: rooms.lastUsed.note,
+    serverInfo: CLIENT_INFO,
+  })
   closers.add(async () => await mcp.close())
   const webhooks = await openWebhooks(options, all, closers)
   const { store, keys, vault, operations, telemetry, metrics } = foundation
@@ -111,7 +118,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
 
 const CLIENT_INFO = { name: 'latchkey', version }
 
-type Rooms = Foundation & AccountRooms & ReturnType<typeof openOAuth>
+type Rooms = Foundation & AccountRooms & ReturnType<typeof openOAuth> & ReturnType<typeof openPrograms>
 
 async function openWebhooks(options: ParsedOptions, rooms: Rooms, closers: Closers) {
   const { store, vault, fetch, events, audit } = rooms
@@ -131,7 +138,7 @@ async function openWebhooks(options: ParsedOptions, rooms: Rooms, closers: Close
 
 function openConnect(options: ParsedOptions, rooms: Rooms) {
   const { clock, log } = options
-  const { store, fetch, oauth } = rooms
+  const { store, oauth } = rooms
   return createConnect({
     ...options,
     ...rooms,
@@ -139,7 +146,7 @@ function openConnect(options: ParsedOptions, rooms: Rooms) {
     appName: appNameOf(options),
     revoke: async (connection, credential) =>
       void (credential.type === 'oauth2' && (await oauth.revoke(connection, credential))),
-    verifyCredential: createVerifyCredential({ fetch, clock, clientInfo: CLIENT_INFO }),
+    verifyCredential: createVerifyCredential({ ...rooms, clock, clientInfo: CLIENT_INFO }),
     report: ({ code, message }) =>
       log({ time: new Date(clock()).toISOString(), level: 'warn', message: 'connect', error: code, reason: message }),
   })

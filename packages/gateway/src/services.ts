@@ -13,6 +13,7 @@ import type {
   Credential,
   McpConfig,
   McpInstance,
+  Program,
   WebhookDelivery,
   WebhookDeliveryStatus,
   WebhookEndpoint,
@@ -58,6 +59,17 @@ export interface GuardedFetchInit {
   partition?: string
   /** Added to the URL at the moment of sending, and nowhere before: it may hold a secret. */
   query?: Readonly<Record<string, string>> | undefined
+  /** Asks this program's process for the partition instead of a server (`upstream/stdio/`). */
+  program?: AccountProgram
+}
+
+/** A program that is an upstream, and what its process for one account is started with. */
+export interface AccountProgram {
+  readonly program: Program
+  /** The account's credential: variable of the environment → value. Never log. */
+  readonly variables: Readonly<Record<string, string>>
+  /** Of the credential: a process never outlives it. */
+  readonly generation: number
 }
 
 /** `config/registry.ts`: the connections and API clients that the configuration names. */
@@ -221,6 +233,8 @@ export interface OpenedCredential {
   readonly headers: Readonly<Record<string, string>>
   /** Parameter → value, added to the upstream's URL at the moment of sending. Never log. */
   readonly query?: Readonly<Record<string, string>> | undefined
+  /** Variable → value, for the environment of a program. Never log. */
+  readonly variables?: Readonly<Record<string, string>> | undefined
 }
 
 /** `oauth/oauth.ts`: the protocol, without knowing of accounts or pages. */

@@ -13,6 +13,8 @@ export const connectionUpdateSchema = z.object({
   preset: textSchema.optional(),
   /** Not needed where the preset names one. */
   mcp_server_url: textSchema.optional(),
+  /** Never taken: a caller of the API must not start programs on the gateway's machine. */
+  command: z.never({ error: 'is for the configuration file only: no program is named over the API' }).optional(),
   pin_tools: z.boolean().optional(),
   /** Not needed with a preset, where that is all. Secrets are kept sealed and never shown again. */
   auth: authRequestSchema.optional(),
@@ -29,6 +31,8 @@ export const connectionSchema = z.object({
   display_name: z.string(),
   provider: z.string(),
   mcp_server_url: z.string().optional(),
+  /** Of a connection whose upstream is a program, without its arguments, which may hold secrets. */
+  command: z.string().optional(),
   pin_tools: z.boolean().optional(),
   /** `api` or `configuration`; what the configuration names is changed there. */
   source: z.string(),

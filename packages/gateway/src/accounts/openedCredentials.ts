@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { ConnectedAccount, Connection, Credential } from '../domain.ts'
-import { isOfAuth } from '../credentialFields.ts'
+import { isOfAuth, serverOf } from '../credentialFields.ts'
 import { GatewayError } from '../errors.ts'
 import type { Accounts } from '../services.ts'
 
@@ -70,8 +70,8 @@ export function isConsentRequired(error: unknown): error is GatewayError {
 }
 
 /** A connection whose configuration changed since must not get what was meant for another server. */
-function belongsTo({ auth, mcpServerUrl }: Connection, credential: Credential): boolean {
-  if (!isOfAuth(auth, credential)) return false
+function belongsTo(connection: Connection, credential: Credential): boolean {
+  if (!isOfAuth(connection.auth, credential)) return false
   const origin = credential.type === 'oauth2' ? URL.parse(credential.resource)?.origin : credential.origin
-  return origin === new URL(mcpServerUrl).origin
+  return origin === serverOf(connection)
 }

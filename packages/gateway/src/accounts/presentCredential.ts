@@ -7,13 +7,14 @@ import type { OpenedCredential } from '../services.ts'
 export function presentCredential(
   connection: Connection,
   credential: Credential,
-): Pick<OpenedCredential, 'headers' | 'query'> {
+): Pick<OpenedCredential, 'headers' | 'query' | 'variables'> {
   const { auth, name } = connection
   if (credential.type === 'oauth2') return { headers: { authorization: `Bearer ${credential.accessToken}` } }
   if (!isOfAuth(auth, credential)) {
     throw new GatewayError('internal', `The credential of ${name} is of another kind.`)
   }
   const values = valuesOf(credential)
+  if (connection.program !== undefined) return { headers: {}, variables: variablesOf(connection, values) }
   if (auth.type === 'basic') return { headers: { authorization: basic(values) } }
   const headers: Record<string, string> = {}
   const query: Record<string, string> = {}
@@ -23,6 +24,13 @@ export function presentCredential(
     else if (field.query !== undefined) query[field.query] = value
   }
   return Object.keys(query).length === 0 ? { headers } : { headers, query }
+}
+
+function variablesOf(connection: Connection, values: Readonly<Record<string, string>>): Record<string, string> {
+  const entries = fieldsOf(connection).flatMap(({ name, variable }) =>
+    variable === undefined ? [] : [[variable, values[name] ?? '']],
+  )
+  return Object.fromEntries(entries)
 }
 
 /** RFC 7617, in UTF-8. */

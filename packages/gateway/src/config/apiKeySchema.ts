@@ -6,22 +6,25 @@ interface Parts {
   readonly text: z.ZodString
   readonly strict: <Shape extends z.ZodRawShape>(shape: Shape) => z.ZodObject<Shape, z.core.$strict>
   readonly header: z.ZodType<string, string>
+  readonly variable: z.ZodType<string, string>
 }
 
 interface Places {
   readonly header?: string | undefined
   readonly prefix?: string | undefined
   readonly query?: string | undefined
+  readonly variable?: string | undefined
 }
 
 const MAX_FIELDS = 10
 
 /** The options of a connection whose users type in one key, or several fields. */
-export function createApiKeySchema({ must, text, strict, header }: Parts) {
+export function createApiKeySchema({ must, text, strict, header, variable }: Parts) {
   const places = {
     header: header.optional(),
     prefix: text.regex(/^[\x20-\x7e]+$/, 'has characters that a header cannot carry').optional(),
     query: text.regex(/^[\w.~-]{1,100}$/, 'is not the name of a parameter').optional(),
+    variable: variable.optional(),
   }
   const field = strict({
     name: text
@@ -49,15 +52,19 @@ export function createApiKeySchema({ must, text, strict, header }: Parts) {
     })
   return strict({ type: z.literal('api_key'), ...places, fields: fields.optional() }).superRefine((value, context) => {
     if (value.fields === undefined) return checkPlace(value, context)
-    for (const key of ['header', 'prefix', 'query'] as const) {
+    for (const key of ['header', 'prefix', 'query', 'variable'] as const) {
       if (value[key] !== undefined) context.addIssue({ code: 'custom', path: [key], message: 'is there beside fields' })
     }
   })
 }
 
-function checkPlace({ header, prefix, query }: Places, context: z.RefinementCtx): void {
+function checkPlace({ header, prefix, query, variable }: Places, context: z.RefinementCtx): void {
   const say = (key: keyof Places, message: string) => context.addIssue({ code: 'custom', path: [key], message })
-  if (header === undefined && query === undefined) say('header', 'is missing')
+  if (header === undefined && query === undefined && variable === undefined) {
+    say('header', 'is missing (or, for a program, a variable)')
+  }
   if (header !== undefined && query !== undefined) say('query', 'is there beside a header')
-  if (header === undefined && query !== undefined && prefix !== undefined) say('prefix', 'is for headers only')
+  if (header === undefined && prefix !== undefined && (query ?? variable) !== undefined) {
+    say('prefix', 'is for headers only')
+  }
 }

@@ -155,8 +155,49 @@ export interface WebhookOptions {
   readonly secret: OptionText
 }
 
-/** A connection that says everything itself, or one that names a preset and says the rest. */
-export type ConnectionOptions = OwnConnectionOptions | PresetConnectionOptions
+/** A connection that says everything itself, one that names a preset and says the rest, or one that names a program. */
+export type ConnectionOptions = OwnConnectionOptions | PresetConnectionOptions | ProgramConnectionOptions
+
+/**
+ * An MCP server that is a program and speaks on its standard input and output. For development: a gateway that is not on a
+ * loopback address does not start with one, and the API takes none. Each account has a process of its own.
+ */
+export interface ProgramConnectionOptions extends Omit<OwnConnectionOptions, 'mcpServerUrl' | 'auth'> {
+  /** What is started, without a shell: a name that is looked for in the `PATH`, or a path. */
+  readonly command: OptionText
+  readonly args?: readonly OptionText[] | undefined
+  /**
+   * Variables of its environment. Besides them, and the account's credential, it gets only `PATH`, `HOME` and their
+   * like; nothing else of the gateway's own environment.
+   */
+  readonly env?: Readonly<Record<string, OptionText>> | undefined
+  /** Where it is started. Default, and where a relative path starts from: the folder of the configuration file. */
+  readonly cwd?: OptionText | undefined
+  /** How it gets the account's credential: in variables of its environment. */
+  readonly auth: ProgramAuthOptions
+}
+
+export type ProgramAuthOptions =
+  | {
+      readonly type: 'api_key'
+      /** The variable that carries the key, such as `GITHUB_TOKEN`. */
+      readonly variable: OptionText
+    }
+  | {
+      readonly type: 'api_key'
+      /** Several fields for the user to fill in, in their order. */
+      readonly fields: readonly ProgramFieldOptions[]
+    }
+  /** A token that the user has from the provider and types in. */
+  | { readonly type: 'bearer'; readonly variable: OptionText }
+  /** A user name and a password. */
+  | { readonly type: 'basic'; readonly usernameVariable: OptionText; readonly passwordVariable: OptionText }
+  | { readonly type: 'none' }
+
+export interface ProgramFieldOptions extends Omit<CredentialFieldOptions, 'header' | 'prefix' | 'query'> {
+  /** The variable that carries it. */
+  readonly variable: OptionText
+}
 
 export interface PresetConnectionOptions extends Partial<Omit<OwnConnectionOptions, 'auth'>> {
   /** A provider that is known: what is the same for everybody need not be said. What is said comes first. */

@@ -9,6 +9,7 @@ import { createApiKeySchema } from './apiKeySchema.ts'
 import { isLoopback } from './isLoopback.ts'
 import { createOAuth2Schema } from './oauth2Schema.ts'
 import { presetNamed, presetNames } from './presets.ts'
+import { createProgramSchema, upstreamProblems } from './programSchema.ts'
 import { toolNameConflict } from '../toolNameConflict.ts'
 import { suggest } from './suggest.ts'
 
@@ -60,13 +61,19 @@ const header = text
   .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'is not a header name')
   .refine((value) => !RESERVED_HEADERS.test(value), 'is a header that cannot carry a key')
 
+const { variable, shape: programShape } = createProgramSchema({ must, text, secret })
+
 const auth = z.discriminatedUnion(
   'type',
   [
     oauth2,
-    createApiKeySchema({ must, text, strict, header }),
-    strict({ type: z.literal('bearer') }),
-    strict({ type: z.literal('basic') }),
+    createApiKeySchema({ must, text, strict, header, variable }),
+    strict({ type: z.literal('bearer'), variable: variable.optional() }),
+    strict({
+      type: z.literal('basic'),
+      usernameVariable: variable.optional(),
+      passwordVariable: variable.optional(),
+    }),
     strict({ type: z.literal('none') }),
   ],
   { error: 'must be "oauth2", "api_key", "bearer", "basic" or "none"' },
@@ -96,12 +103,17 @@ export const connectionSchema = strict({
     .optional(),
   displayName: text.max(100, 'is longer than 100 characters').optional(),
   provider: text.max(100, 'is longer than 100 characters').optional(),
-  mcpServerUrl,
+  mcpServerUrl: mcpServerUrl.optional(),
+  ...programShape,
   pinTools: z.boolean(must('true or false')).optional(),
   auth,
-}).superRefine(({ preset, mcpServerUrl: server, auth: given }, context) => {
+}).superRefine((connection, context) => {
+  for (const { path, message } of upstreamProblems(connection)) {
+    context.addIssue({ code: 'custom', path: [...path], message })
+  }
+  const { preset, mcpServerUrl: server, auth: given } = connection
   const path = ['auth', 'clientId']
-  if (given.type !== 'oauth2') return
+  if (given.type !== 'oauth2' || server === undefined) return
   const { clientId, resource } = given
   if (clientId === undefined && presetNamed(preset)?.needsClient === true) {
     const message = `is missing: "${preset}" takes only clients that are registered with it in advance`

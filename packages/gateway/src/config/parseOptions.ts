@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type * as z from 'zod'
-import type { ApiClient, Connection, ToolNames } from '../domain.ts'
+import type { ApiClient, Connection, Program, ToolNames } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { neverFailing, type LogSink } from '../http/requestLog.ts'
 import { Secret } from '../secret.ts'
@@ -11,6 +11,7 @@ import { isLoopback } from './isLoopback.ts'
 import { DEFAULT_RATE_LIMITS, NO_RATE_LIMITS, type RateLimit, type RateLimitSettings } from '../limits/rateLimits.ts'
 import type { TrustedProxies } from '../http/clientAddress.ts'
 import { connectionNameSchema, connectionSchema, optionsSchema, type TelemetrySettings } from './optionsSchema.ts'
+import { programAddress } from './programAddress.ts'
 import { isPlainObject, resolveEnvironment, type Environment, type Problem } from './resolveEnvironment.ts'
 import { withPreset } from './presets.ts'
 import { suggest } from './suggest.ts'
@@ -78,6 +79,7 @@ export function parseOptions(
     ...unlessMissing(missing, problemsOf(error)),
     ...unknownConnections(resolved),
     ...undecided(resolved),
+    ...programsInPublic(resolved),
   ]
   if (data === undefined || problems.length > 0) throw configurationError(problems)
   return Object.freeze(complete(data, directory))
@@ -144,15 +146,32 @@ function unknownConnections(options: unknown): Problem[] {
 
 /** Whether users are verified is never left to chance where strangers can come (security T20). */
 function undecided(options: unknown): Problem[] {
-  if (!isPlainObject(options) || options.userVerification !== undefined) return []
-  const publicUrl = typeof options.publicUrl === 'string' ? URL.parse(options.publicUrl) : null
-  // What is no public URL at all is told by itself.
-  if (publicUrl?.protocol !== 'https:' || publicUrl.href !== `${publicUrl.origin}/` || isLoopback(publicUrl)) return []
+  if (!isPlainObject(options) || options.userVerification !== undefined || !isPublic(options)) return []
   const message =
     'is missing: whoever gets a link could connect an account for somebody else. Write ' +
     '{ "url": "https://your-app.example/latchkey/callback" }, where your app verifies its user, or "off"'
   return [{ path: ['userVerification'], message }]
 }
+
+/** What is no public URL at all is told by itself. */
+function isPublic(options: Record<string, unknown>): boolean {
+  const publicUrl = typeof options.publicUrl === 'string' ? URL.parse(options.publicUrl) : null
+  return publicUrl?.protocol === 'https:' && publicUrl.href === `${publicUrl.origin}/` && !isLoopback(publicUrl)
+}
+
+/** Programs run as the gateway's own user, beside its keys and its database: for whoever sits at the machine only. */
+function programsInPublic(options: unknown): Problem[] {
+  if (!isPlainObject(options) || !isPlainObject(options.connections) || !isPublic(options)) return []
+  return Object.entries(options.connections).flatMap(([name, connection]) =>
+    isPlainObject(connection) && connection.command !== undefined
+      ? [{ path: ['connections', name, 'command'], message: NOT_IN_PUBLIC }]
+      : [],
+  )
+}
+
+const NOT_IN_PUBLIC =
+  'programs are for development on a loopback publicUrl only: they run as the same user as the gateway, one for each ' +
+  'account. Let the program serve Streamable HTTP, and name its mcpServerUrl'
 
 function unknownConnection(name: string, known: readonly string[]): string {
   const meant = suggest(name, known)
@@ -182,7 +201,9 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
       displayName,
     })),
     userVerification: userVerification(options),
-    connections: Object.entries(options.connections).map(([name, connection]) => toDefinition(name, connection)),
+    connections: Object.entries(options.connections).map(([name, connection]) =>
+      toDefinition(name, connection, directory),
+    ),
     configs: Object.entries(options.configs).map(([name, config]) => ({ name, ...config })),
     webhooks: options.webhooks,
     encryptionKeys: options.encryptionKeys,
@@ -198,9 +219,25 @@ function complete(options: z.infer<typeof optionsSchema>, directory: string): Pa
   }
 }
 
-function toDefinition(name: string, connection: z.infer<typeof connectionSchema>): ConnectionDefinition {
-  const { displayName = name, provider = name, mcpServerUrl, pinTools, auth } = connection
-  return { name, displayName, provider, mcpServerUrl, ...(pinTools !== undefined && { pinTools }), auth }
+function toDefinition(
+  name: string,
+  connection: z.infer<typeof connectionSchema>,
+  directory: string,
+): ConnectionDefinition {
+  const { displayName = name, provider = name, mcpServerUrl = '', pinTools, auth } = connection
+  const common = { name, displayName, provider, ...(pinTools !== undefined && { pinTools }), auth }
+  const program = programOf(connection, directory)
+  return program === undefined
+    ? { ...common, mcpServerUrl }
+    : { ...common, mcpServerUrl: programAddress(program), program }
+}
+
+/** What it names with a relative path is looked for from the same place as the database. */
+function programOf(
+  { command, args = [], env = {}, cwd = '.' }: z.infer<typeof connectionSchema>,
+  directory: string,
+): Program | undefined {
+  return command === undefined ? undefined : { command, args, cwd: resolve(directory, cwd), env }
 }
 
 /**
@@ -213,18 +250,24 @@ export function parseConnection(
   given: unknown,
   spell: (key: string) => string = (key) => key,
 ): ConnectionDefinition {
+  if (isPlainObject(given) && given.command !== undefined) throw notOverTheApi(spell)
   const parsedName = connectionNameSchema.safeParse(name)
   const { data, error } = connectionSchema.safeParse(withPreset(given))
   const problems = [
     ...problemsOf(parsedName.error).map(({ message }) => ({ path: ['name'], message })),
     ...problemsOf(error),
   ]
-  if (data !== undefined && problems.length === 0) return toDefinition(name, data)
+  if (data !== undefined && problems.length === 0) return toDefinition(name, data, '')
   const lines = problems.map(({ path, message }) => {
     const spelled = path.map((key) => (typeof key === 'string' ? spell(key) : key))
     return `${formatPath(spelled) || 'the body'}: ${message}`
   })
   throw new GatewayError('invalid_request', lines.join('; '))
+}
+
+/** Whoever may call the API must not start programs on the gateway's machine. */
+function notOverTheApi(spell: (key: string) => string): GatewayError {
+  return new GatewayError('invalid_request', `${spell('command')}: no program is named over the API`)
 }
 
 function databaseLocation(database: string, directory: string): DatabaseLocation {

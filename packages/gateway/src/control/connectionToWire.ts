@@ -7,13 +7,13 @@ const OPAQUE_KEYS = new Set(['authorizationParameters', 'privateKey'])
 
 /** A connection as the API spells it, without a secret: of each it says only that it is there. */
 export function connectionToWire(connection: Connection, source: 'api' | 'configuration'): WireConnection {
-  const { id, name, displayName, provider, mcpServerUrl, pinTools, auth } = connection
+  const { id, name, displayName, provider, mcpServerUrl, program, pinTools, auth } = connection
   return {
     id,
     name,
     display_name: displayName,
     provider,
-    mcp_server_url: mcpServerUrl,
+    ...(program === undefined ? { mcp_server_url: mcpServerUrl } : { command: program.command }),
     ...(pinTools !== undefined && { pin_tools: pinTools }),
     source,
     auth: { type: auth.type, ...withoutSecrets(auth) },

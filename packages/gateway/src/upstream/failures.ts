@@ -32,6 +32,14 @@ export class SessionLost extends Error {
   }
 }
 
+/** A program that is an upstream failed. The message says what it did, without a subject: "ended before it had answered". */
+export class ProgramFailed extends Error {
+  constructor(what: string, cause?: unknown) {
+    super(what, { cause })
+    this.name = 'ProgramFailed'
+  }
+}
+
 /** Messages name the connection and what happened, and repeat nothing of what the upstream sent (security T41). */
 export function unavailable({ name }: Connection, what: string, cause?: unknown): GatewayError {
   return new GatewayError('upstream_unavailable', `The connection "${name}" ${what}.`, { cause })
@@ -51,6 +59,7 @@ export function brokenAnswer(connection: Connection, error: unknown): GatewayErr
     const what = `sent an event of more than ${error.maxChars} characters, which is the most that the gateway takes`
     return invalidUpstream(connection, what, error)
   }
+  if (error instanceof ProgramFailed) return unavailable(connection, error.message, error)
   if (error instanceof DuplicateKeyError) return invalidUpstream(connection, 'gave an answer with a key twice', error)
   if (error instanceof TooComplexError) {
     return invalidUpstream(connection, 'answered with more levels or values than the gateway takes', error)

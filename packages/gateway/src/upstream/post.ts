@@ -1,7 +1,7 @@
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { GuardedAnswer, GuardedFetch, OpenedCredential } from '../services.ts'
-import { CredentialRefused, invalidUpstream, ScopeRefused, unavailable } from './failures.ts'
+import { CredentialRefused, invalidUpstream, ProgramFailed, ScopeRefused, unavailable } from './failures.ts'
 import { JSON_TYPE, SSE_TYPE } from './protocol.ts'
 import { scopeChallenge } from './scopeChallenge.ts'
 
@@ -47,14 +47,15 @@ export async function post(
   let response: GuardedAnswer
   try {
     const { query } = opened
-    const init = { method, headers: all, body: body ?? null, partition, ...sizes, ...(query && { query }) }
+    const program = programFor(connection, opened)
+    const init = { method, headers: all, body: body ?? null, partition, ...sizes, ...(query && { query }), ...program }
     response = await fetch.send(connection.mcpServerUrl, signal === undefined ? init : { ...init, signal })
   } catch (error) {
     signal?.throwIfAborted()
     if (error instanceof GatewayError && error.code === 'upstream_invalid') {
       throw invalidUpstream(connection, 'gave an answer that the gateway does not accept', error)
     }
-    throw unavailable(connection, 'could not be reached', error)
+    throw unavailable(connection, error instanceof ProgramFailed ? error.message : 'could not be reached', error)
   }
   if (response.status === 401) {
     response.discard()
@@ -64,4 +65,8 @@ export async function post(
   if (scope === undefined || connection.auth.type !== 'oauth2') return response
   response.discard()
   throw new ScopeRefused(connection, scope)
+}
+
+function programFor({ program }: Connection, { variables = {}, generation }: OpenedCredential) {
+  return program && { program: { program, variables, generation } }
 }

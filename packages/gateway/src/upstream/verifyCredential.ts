@@ -3,18 +3,24 @@ import type { ConnectedAccount, Connection, Credential } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Clock, Credentials, GuardedFetch } from '../services.ts'
 import type { ClientInfo } from './link.ts'
+import type { Programs } from './stdio/programs.ts'
+import { withPrograms } from './stdio/withPrograms.ts'
 import { createUpstreams } from './upstreams.ts'
 
 export interface VerifyCredentialDeps {
   readonly fetch: GuardedFetch
   readonly clock: Clock
   readonly clientInfo: ClientInfo
+  /** For a connection whose upstream is a program, which is started for this once. */
+  readonly startTrial: () => Programs
 }
 
 /** Asks the upstream for its tools with what somebody has just typed in, and remembers nothing of it. */
-export function createVerifyCredential({ fetch, clock, clientInfo }: VerifyCredentialDeps) {
+export function createVerifyCredential({ fetch, clock, clientInfo, startTrial }: VerifyCredentialDeps) {
   return async (connection: Connection, credential: Credential): Promise<'accepted' | 'rejected' | 'unreachable'> => {
-    const upstreams = createUpstreams({ fetch, clock, clientInfo, credentials: onlyThis(credential) })
+    const programs = connection.program && startTrial()
+    const way = programs === undefined ? fetch : withPrograms(fetch, programs)
+    const upstreams = createUpstreams({ fetch: way, clock, clientInfo, credentials: onlyThis(credential) })
     try {
       await upstreams.list({ connection, account: nobody(connection, clock) }, 'tools')
       return 'accepted'
@@ -22,6 +28,7 @@ export function createVerifyCredential({ fetch, clock, clientInfo }: VerifyCrede
       return error instanceof GatewayError && error.code === 'consent_required' ? 'rejected' : 'unreachable'
     } finally {
       upstreams.close()
+      void programs?.close()
     }
   }
 }

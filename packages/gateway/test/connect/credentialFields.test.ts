@@ -45,6 +45,10 @@ async function startUpstream() {
   return { url: `${origin}/mcp?v=1`, seen }
 }
 
+function noProgram(): never {
+  throw new Error('a program was started for a server at a URL')
+}
+
 describe('the form for several fields', () => {
   it('asks for each by its label and connects with all of them', async () => {
     const { page, given, accounts, accountId } = await startForm(SEVERAL)
@@ -119,7 +123,12 @@ describe('createVerifyCredential', () => {
   ])('sends %s where the connection says, to the upstream only', async (_case, auth, values, headers, path) => {
     const upstream = await startUpstream()
     const { fetch, clock } = createParts()
-    const verify = createVerifyCredential({ fetch, clock, clientInfo: { name: 'test', version: '0' } })
+    const verify = createVerifyCredential({
+      fetch,
+      clock,
+      clientInfo: { name: 'test', version: '0' },
+      startTrial: noProgram,
+    })
     const connection = connectionTo(upstream.url, auth)
     expect(await verify(connection, typed(auth.type, values, upstream.url))).toBe('accepted')
     expect(new Set(upstream.seen.map((one) => one.path))).toEqual(new Set([path]))
@@ -132,7 +141,12 @@ describe('createVerifyCredential', () => {
     const auth: ConnectionAuth = { type: 'api_key', query: 'key' }
     const upstream = await startUpstream()
     const { fetch, clock } = createParts()
-    const verify = createVerifyCredential({ fetch, clock, clientInfo: { name: 'test', version: '0' } })
+    const verify = createVerifyCredential({
+      fetch,
+      clock,
+      clientInfo: { name: 'test', version: '0' },
+      startTrial: noProgram,
+    })
     const key: Credential = { type: 'api_key', key: CANARY, origin: new URL(upstream.url).origin }
     expect(await verify(connectionTo(upstream.url, auth), key)).toBe('accepted')
     expect(upstream.seen[0]?.path).toBe(`/mcp?v=1&key=${CANARY}`)

@@ -34,7 +34,11 @@ function summary({ publicUrl, database, userVerification, connections, configs, 
     publicUrl: publicUrl.origin,
     database: database.kind,
     userVerification: userVerification === undefined ? 'off' : 'on',
-    connections: connections.map(({ name, mcpServerUrl, auth }) => ({ name, mcpServerUrl, auth: auth.type })),
+    connections: connections.map(({ name, mcpServerUrl, program, auth }) => ({
+      name,
+      ...(program === undefined ? { mcpServerUrl } : { command: program.command }),
+      auth: auth.type,
+    })),
     configs,
     clients: clients.map(({ clientId }) => clientId),
   }

@@ -79,9 +79,9 @@ function examineUpstream({ reason, message }: { reason: string; message: string 
     {
       authorization_required: `The user has to consent again: latchkey connect ${name}`,
       invalid_response:
-        'What it answers is not what an MCP server may answer. Is mcpServerUrl the MCP address, and what does the log of that server say?',
+        'What it answers is not what an MCP server may answer. Is mcpServerUrl the MCP address, or is the command an MCP server, and what does its log say?',
       unreachable:
-        'Is that server up, is mcpServerUrl right, and may the gateway reach it? Latchkey connects to public addresses only, unless it is on a loopback address itself.',
+        'Is that server up, is mcpServerUrl right, and may the gateway reach it? Latchkey connects to public addresses only, unless it is on a loopback address itself. A program: does its command run when you type it in?',
     }[reason] ?? 'Look at the log of the gateway.'
   return {
     check,

@@ -1,0 +1,39 @@
+import { member, members } from '../jsonSpans.ts'
+import { isObject, isRequestId } from '../protocol.ts'
+import { parse } from '../readAnswer.ts'
+
+/** What a program has written, as far as its way depends on it. */
+export type ProgramMessage =
+  | { readonly kind: 'response'; readonly id: unknown }
+  | { readonly kind: 'notification'; readonly method: string; readonly params: Readonly<Record<string, unknown>> }
+  /** `id` is as it wrote it. */
+  | { readonly kind: 'request'; readonly method: string; readonly id: string }
+
+/** As of an event of a stream. Only an answer may be longer. */
+const MAX_EVENT_CHARS = 1024 * 1024
+
+/** Undefined for what is no message, such as what a program prints for people. */
+export function readLine(line: string): ProgramMessage | undefined {
+  try {
+    return line.startsWith('{') ? read(line) : undefined
+  } catch {
+    // Not JSON, an id or a method twice, or more structure than a parser should be given.
+    return undefined
+  }
+}
+
+/** Of an answer only the id is read here: whoever waits for it reads the rest. */
+function read(line: string): ProgramMessage | undefined {
+  const top = members(line)
+  const id = member(top, 'id')
+  const method = member(top, 'method')
+  const idText = id && line.slice(id.start, id.end)
+  if (method === undefined) return idText === undefined ? undefined : { kind: 'response', id: JSON.parse(idText) }
+  const message = line.length > MAX_EVENT_CHARS ? undefined : parse(line)
+  if (typeof message?.['method'] !== 'string') return undefined
+  if (idText === undefined) {
+    const { params } = message
+    return { kind: 'notification', method: message['method'], params: isObject(params) ? params : {} }
+  }
+  return isRequestId(message['id']) ? { kind: 'request', method: message['method'], id: idText } : undefined
+}
