@@ -139,6 +139,7 @@ export function createLinks(deps: LinksDeps): Links {
     async send(route, build, limits) {
       const { target } = route
       const link = await linkOf(route)
+      noteUse(route)
       try {
         return await attempt(target, link, build, limits)
       } catch (error) {
@@ -151,6 +152,17 @@ export function createLinks(deps: LinksDeps): Links {
         throw error instanceof SessionLost ? unavailable(target.connection, 'lost its session twice') : error
       }
     },
+  }
+}
+
+/** A process of a program has lists of its own, so they are asked of the one that was used last. */
+function noteUse({ memory, target, wants }: Route): void {
+  if (target.connection.program === undefined || wants === undefined) return
+  const used = keyOf({ memory, target, wants })
+  const others = [...memory].filter(([key]) => key !== used)
+  for (const [key, link] of others) {
+    memory.delete(key)
+    memory.set(key, link)
   }
 }
 

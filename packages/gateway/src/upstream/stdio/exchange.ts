@@ -45,17 +45,20 @@ export class Exchange {
     return this
   }
 
-  /** Hands on a message. After the last one it is over. */
-  push(text: string, { isLast }: { isLast: boolean }): void {
-    if (this.#isOver) return
-    // What is not ASCII is more bytes than characters: the cap is one on memory, and need not be exact.
-    this.#received += text.length
-    if (this.#received > this.#limits.maxBytes)
-      return this.#giveUp(new AnswerTooLarge('A program', this.#limits.maxBytes))
-    if (this.#stream === undefined) this.#first.resolve(isLast ? jsonAnswer(text) : this.#streamed())
-    this.#stream?.enqueue(ENCODER.encode(sseEvent(text)))
-    if (isLast) this.end()
-    else this.#wait(this.#limits.silenceTimeoutMs)
+  /** Hands on a message. */
+  push(text: string): void {
+    if (!this.#receive(text)) return
+    if (this.#stream === undefined) this.#first.resolve(this.#streamed())
+    this.#enqueue(text)
+    this.#wait(this.#limits.silenceTimeoutMs)
+  }
+
+  /** Hands on the answer itself, which is the last message. */
+  finish(text: string, status: number): void {
+    if (!this.#receive(text)) return
+    this.#first.resolve(jsonAnswer(text, { status }))
+    this.#enqueue(text)
+    this.end()
   }
 
   /** Nothing more comes. */
@@ -75,6 +78,20 @@ export class Exchange {
     this.#stream?.error(reason)
   }
 
+  /** False for what comes too late, or is too much. */
+  #receive(text: string): boolean {
+    if (this.#isOver) return false
+    // What is not ASCII is more bytes than characters: the cap is one on memory, and need not be exact.
+    this.#received += text.length
+    const { maxBytes } = this.#limits
+    if (this.#received > maxBytes) this.#giveUp(new AnswerTooLarge('A program', maxBytes))
+    return !this.#isOver
+  }
+
+  #enqueue(text: string): void {
+    this.#stream?.enqueue(ENCODER.encode(sseEvent(text)))
+  }
+
   #streamed(): GuardedAnswer {
     const stream = new ReadableStream<Uint8Array>({
       start: (controller) => void (this.#stream = controller),
@@ -84,7 +101,8 @@ export class Exchange {
       },
     })
     return {
-      ...OK,
+      status: 200,
+      ok: true,
       headers: { 'content-type': SSE_TYPE },
       text: async () => await new Response(stream).text(),
       stream: () => stream,
@@ -116,11 +134,17 @@ export class Exchange {
 
 const ENCODER = new TextEncoder()
 const LONGEST_TIMER_MS = 2 ** 31
-const OK = { status: 200, ok: true } as const
 
-export function jsonAnswer(text: string, headers: GuardedAnswer['headers'] = {}): GuardedAnswer {
+interface AnswerHead {
+  /** Default 200. */
+  readonly status?: number
+  readonly headers?: GuardedAnswer['headers']
+}
+
+export function jsonAnswer(text: string, { status = 200, headers = {} }: AnswerHead = {}): GuardedAnswer {
   return {
-    ...OK,
+    status,
+    ok: status < 300,
     headers: { ...headers, 'content-type': JSON_TYPE },
     text: async () => await Promise.resolve(text),
     stream: () => new Response(text).body ?? new ReadableStream(),
@@ -135,5 +159,5 @@ function brokenAnswer(reason: AnswerTooLarge): GuardedAnswer {
 
 /** An answer without a message. */
 export function emptyAnswer(status: number): GuardedAnswer {
-  return { ...jsonAnswer(''), status, ok: status < 300, headers: {} }
+  return { ...jsonAnswer('', { status }), headers: {} }
 }

@@ -1,10 +1,9 @@
 import type { AccountProgram, Clock } from '../../services.ts'
 import { ProgramFailed } from '../failures.ts'
+import type { ProgramProcessDeps } from './programProcess.ts'
 import { createProgramSession, type ProgramSession } from './programSession.ts'
-import type { Watchdog } from './watchdog.ts'
 
-export interface ProgramPoolDeps {
-  readonly watchdog: Watchdog
+export interface ProgramPoolDeps extends ProgramProcessDeps {
   readonly clock: Clock
   /**
    * Whether an account may be used with the credential of this generation, asked after a process was started: what was
@@ -27,7 +26,7 @@ const IDLE_MS = 5 * 60_000
 export type ProgramPool = ReturnType<typeof createProgramPool>
 
 /** Which processes run, for whom, and for how long. No process is ever that of two accounts. */
-export function createProgramPool({ watchdog, clock, isCurrent }: ProgramPoolDeps) {
+export function createProgramPool({ clock, isCurrent, ...deps }: ProgramPoolDeps) {
   const accounts = new Map<string, ProgramsOfAccount>()
   /** Those that are ending too: account id by session. */
   const running = new Map<ProgramSession, string>()
@@ -50,7 +49,7 @@ export function createProgramPool({ watchdog, clock, isCurrent }: ProgramPoolDep
   function start(account: ProgramsOfAccount, key: string, program: AccountProgram): ProgramSession {
     makeRoom(account)
     const session: ProgramSession = createProgramSession(program, {
-      watchdog,
+      ...deps,
       clock,
       onEnd: (gone) => onEnd(account, session, gone),
     })

@@ -18,6 +18,12 @@ export interface ProgramProcess {
   end(): Promise<void>
 }
 
+export interface ProgramProcessDeps {
+  readonly watchdog: Watchdog
+  /** How long it may take to end after its input was closed, and again after SIGTERM. Default 2,000. */
+  readonly graceMs?: number | undefined
+}
+
 export interface ProgramEvents {
   readonly onLine: (line: string) => void
   /** It is gone, or not worth asking any more; once. */
@@ -26,8 +32,6 @@ export interface ProgramEvents {
 
 /** One line is one message, and no answer is longer than that. */
 export const MAX_LINE_BYTES = 10 * 1024 * 1024
-/** How long it may take to end after its input was closed, and again after SIGTERM. */
-const GRACE_MS = 2_000
 /** Between the end of the process and that of its output, which something else may hold open. */
 const LAST_WORDS_MS = 1_000
 /** Who writes this much at once may write more: first it is everybody else's turn. */
@@ -40,7 +44,11 @@ type Child = ChildProcessByStdio<Writable, Readable, null>
  * clients give to every program: the gateway's own holds its keys. What it writes to its standard error is thrown away:
  * it may hold the credential. Throws `ProgramFailed`.
  */
-export function startProgram(given: AccountProgram, watchdog: Watchdog, events: ProgramEvents): ProgramProcess {
+export function startProgram(
+  given: AccountProgram,
+  { watchdog, graceMs = 2_000 }: ProgramProcessDeps,
+  events: ProgramEvents,
+): ProgramProcess {
   const child = spawnProgram(given)
   const { pid, stdin, stdout } = child
   const unwatch = pid === undefined ? undefined : watchdog.watch(pid)
@@ -70,14 +78,16 @@ export function startProgram(given: AccountProgram, watchdog: Watchdog, events: 
     awaitLastWords()
   })
   child.on('close', failAsEnded)
-  stdin.on('error', ignore)
+  stdin.on('error', awaitLastWords)
   readLines(stdout, (line) => !isOver && events.onLine(line), fail)
-  // It may say by this that it ends (transports, "stdio", shutdown).
+  // That it closes one of them may be the first that is seen of its end (transports, "stdio", shutdown).
   stdout.on('end', awaitLastWords)
 
   return {
     get isRunning() {
-      return !isOver && child.exitCode === null && child.signalCode === null && !stdout.readableEnded
+      return (
+        !isOver && !stdin.destroyed && !stdout.readableEnded && child.exitCode === null && child.signalCode === null
+      )
     },
     write(line) {
       if (stdin.writableLength > MAX_LINE_BYTES) throw new ProgramFailed('does not read what it is sent')
@@ -85,7 +95,7 @@ export function startProgram(given: AccountProgram, watchdog: Watchdog, events: 
     },
     end() {
       isOver = true
-      return (ending ??= endProgram(child, gone.promise))
+      return (ending ??= endProgram(child, gone.promise, graceMs))
     },
   }
 }
@@ -112,7 +122,7 @@ function codeOf(error: unknown): string {
 
 function howItEnded({ exitCode, signalCode }: Child): string {
   const how = signalCode ?? (exitCode === null ? undefined : `exit code ${exitCode}`)
-  const what = how === undefined ? 'closed its output' : `ended (${how})`
+  const what = how === undefined ? 'closed its input or its output' : `ended (${how})`
   return `${what} before it had answered; what it was asked may have been carried out`
 }
 
@@ -133,12 +143,12 @@ function readLines(stdout: Readable, onLine: (line: string) => void, fail: (what
 }
 
 /** As the specification has it: its input closes, then it is asked to end, then it is ended. */
-async function endProgram({ pid, stdin, stdout }: Child, gone: Promise<void>): Promise<void> {
+async function endProgram({ pid, stdin, stdout }: Child, gone: Promise<void>, graceMs: number): Promise<void> {
   stdin.end()
   // One that waits until its output is read would not notice.
   stdout.removeAllListeners('data').resume()
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    if (await isWithin(gone, GRACE_MS)) return
+    if (await isWithin(gone, graceMs)) return
     if (pid !== undefined) signalProgram(pid, signal)
   }
   await gone

@@ -2,12 +2,17 @@ import { randomUUID } from 'node:crypto'
 import type { AccountProgram, Clock, GuardedAnswer } from '../../services.ts'
 import { ProgramFailed } from '../failures.ts'
 import { valueAt } from '../jsonSpans.ts'
-import { isObject, LOG_LEVEL_META, METHOD_NOT_FOUND } from '../protocol.ts'
+import {
+  isObject,
+  LOG_LEVEL_META,
+  METHOD_NOT_FOUND,
+  MISSING_CLIENT_CAPABILITY,
+  UNSUPPORTED_VERSION,
+} from '../protocol.ts'
 import { Exchange, type ExchangeLimits } from './exchange.ts'
 import { oneLine, renamed, renumber, type RenumberedRequest } from './ownIds.ts'
-import { MAX_LINE_BYTES, startProgram } from './programProcess.ts'
+import { MAX_LINE_BYTES, startProgram, type ProgramProcessDeps } from './programProcess.ts'
 import { readLine, type ProgramMessage } from './readLine.ts'
-import type { Watchdog } from './watchdog.ts'
 
 /** One process of a program, and everything that is under way on its one channel. */
 export interface ProgramSession {
@@ -38,8 +43,7 @@ export interface SessionRequest {
   readonly isModern: boolean
 }
 
-export interface ProgramSessionDeps {
-  readonly watchdog: Watchdog
+export interface ProgramSessionDeps extends ProgramProcessDeps {
   readonly clock: Clock
   /** It can be asked nothing more; `gone` settles when the process is gone. Once. */
   readonly onEnd: (gone: Promise<void>) => void
@@ -49,6 +53,7 @@ interface UnderWay {
   readonly exchange: Exchange
   readonly request: RenumberedRequest
   readonly method: string
+  readonly isModern: boolean
   readonly wantsLogs: boolean
 }
 
@@ -67,7 +72,7 @@ const UNCANCELLED: ReadonlySet<string> = new Set([FIRST_METHOD, 'initialize'])
  */
 export function createProgramSession(
   given: AccountProgram,
-  { watchdog, clock, onEnd }: ProgramSessionDeps,
+  { clock, onEnd, ...deps }: ProgramSessionDeps,
 ): ProgramSession {
   const underWay = new Map<number, UnderWay>()
   const listeners = new Set<Exchange>()
@@ -79,7 +84,7 @@ export function createProgramSession(
   /** What it has written since it last answered that nobody had asked for. */
   let unasked = 0
 
-  const program = startProgram(given, watchdog, { onLine: receive, onFailure: fail })
+  const program = startProgram(given, deps, { onLine: receive, onFailure: fail })
 
   function receive(line: string): void {
     if (deliver(line, readLine(line))) return
@@ -98,7 +103,8 @@ export function createProgramSession(
     const found = typeof id === 'number' ? underWay.get(id) : undefined
     if (found === undefined) return false
     unasked = 0
-    found.exchange.push(renamed(line, found.request.id, 'id'), { isLast: true })
+    const status = found.isModern ? statusOf(line) : 200
+    found.exchange.finish(renamed(line, found.request.id, 'id'), status)
     over(Number(id))
     return true
   }
@@ -113,7 +119,7 @@ export function createProgramSession(
 
   function announce(line: string, subscription: unknown): void {
     if (typeof subscription === 'number') push(underWay.get(subscription), line)
-    else for (const listener of listeners) listener.push(line, { isLast: false })
+    else for (const listener of listeners) listener.push(line)
   }
 
   function progress(line: string, token: unknown): boolean {
@@ -123,7 +129,7 @@ export function createProgramSession(
   }
 
   function push(found: UnderWay | undefined, line: string): boolean {
-    found?.exchange.push(line, { isLast: false })
+    found?.exchange.push(line)
     return found !== undefined
   }
 
@@ -207,7 +213,7 @@ export function createProgramSession(
       isFresh &&= method === FIRST_METHOD
       const exchange = new Exchange(limits, () => giveUp(id))
       const wantsLogs = !isModern || valueAt(text, 'params', '_meta', LOG_LEVEL_META) !== undefined
-      underWay.set(id, { exchange, request, method, wantsLogs })
+      underWay.set(id, { exchange, request, method, isModern, wantsLogs })
       try {
         program.write(request.line)
       } catch (error) {
@@ -231,6 +237,18 @@ export function createProgramSession(
     end: async () => await end(new ProgramFailed('was ended before it had answered')),
   }
 }
+
+/** The status that Streamable HTTP has for an error (2026-07-28, "Streamable HTTP"); on this channel there is none. */
+function statusOf(line: string): number {
+  const code = valueAt(line, 'error', 'code')
+  return (code && STATUS_OF_ERROR.get(Number(line.slice(code.start, code.end)))) ?? 200
+}
+
+const STATUS_OF_ERROR: ReadonlyMap<number, number> = new Map([
+  [METHOD_NOT_FOUND, 404],
+  [MISSING_CLIENT_CAPABILITY, 400],
+  [UNSUPPORTED_VERSION, 400],
+])
 
 /** What cannot be said is lost on one that does not listen. */
 function tryTo(say: () => void): void {

@@ -40,12 +40,9 @@ export function createPrograms(deps: ProgramPoolDeps): Programs {
   const introduced = new WeakSet<ProgramSession>()
   let isClosed = false
 
-  /** Any process of the account can say what the program is. */
+  /** A process that was initialized speaks the 2025 era only, also where the program speaks both. */
   async function discover(request: ProgramRequest, text: string): Promise<GuardedAnswer> {
-    const account = accountOf(request)
-    const known = account.sessions.get(MODERN)
-    const other = known?.isOpen ? known : [...account.sessions.values()].find(({ isOpen }) => isOpen)
-    const session = other ?? pool.session(account, MODERN, request.program)
+    const session = pool.session(accountOf(request), MODERN, request.program)
     const limits = limitsOf(request)
     const firstTimeoutMs = Math.min(limits.firstTimeoutMs, DISCOVER_TIMEOUT_MS)
     try {
@@ -64,16 +61,17 @@ export function createPrograms(deps: ProgramPoolDeps): Programs {
       answer.catch(() => session.retire())
       initialized.set(session, answer)
     }
-    return jsonAnswer(await beforeAbort(answer, request.signal), { [SESSION_HEADER]: session.id })
+    return jsonAnswer(await beforeAbort(answer, request.signal), { headers: { [SESSION_HEADER]: session.id } })
   }
 
-  /** That which has only said that it does not speak the 2026-07-28 era can be asked in the other one. */
+  /** One that was asked only whether it speaks the 2026-07-28 era can be asked in the other one, or is not needed. */
   function sessionToInitialize(account: ProgramsOfAccount, { program }: ProgramRequest, text: string): ProgramSession {
     const { sessions } = account
     const probed = sessions.get(MODERN)
-    if (probed?.isOpen && probed.isFresh && !sessions.get(text)?.isOpen) {
+    if (probed?.isFresh) {
       sessions.delete(MODERN)
-      sessions.set(text, probed)
+      if (sessions.get(text)?.isOpen) probed.retire()
+      else sessions.set(text, probed)
     }
     return pool.session(account, text, program)
   }

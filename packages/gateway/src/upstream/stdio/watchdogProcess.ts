@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { signalProgram } from './signalProgram.ts'
 
-const PATIENCE_MS = 2_000
+const PATIENCE_MS = 1_000
 const LOOK_EVERY_MS = 50
 
 const programs = new Set<number>()
