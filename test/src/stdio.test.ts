@@ -100,6 +100,8 @@ describe('an upstream that is a program', () => {
     },
   )
 
+  const notes = async () => await readFile(join(folder.path, 'notes'), 'utf8').catch(() => '')
+
   describe.each([
     ['modern', connectModernClient],
     ['legacy', connectLegacyClient],
@@ -115,15 +117,14 @@ describe('an upstream that is a program', () => {
 
     it('tells the client that its tools have changed', async () => {
       await using client = await connect(await urlOf(program))
-      let isTold = false
-      await client.onToolListChange(() => (isTold = true))
+      const heard = { isTold: false }
+      await client.onToolListChange(() => (heard.isTold = true))
       // The gateway begins to listen when its client does, and what is said before that is not heard.
-      while (!isTold) await client.call('grow', {})
+      while (!heard.isTold) await client.call('grow', {})
       expect(await client.toolNames()).toContain('grown_1')
     })
 
     it('fails a call once where it dies in the middle of it, and is started again for the next', async () => {
-      const notes = async () => await readFile(join(folder.path, 'notes'), 'utf8').catch(() => '')
       await using client = await connect(await urlOf(program))
       const before = await notes()
       await expect(client.call('crash', {})).rejects.toThrow(
@@ -188,8 +189,7 @@ describe('an upstream that is a program', () => {
   })
 
   it('leaves no process when the gateway closes, nor when it is killed', async () => {
-    const notes = join(folder.path, 'notes')
-    const env = { TEST_PORT: String(processes.port), NOTES: notes, SERVICE_TOKEN: 'of a gateway that is killed' }
+    const env = { TEST_PORT: String(processes.port), SERVICE_TOKEN: 'of a gateway that is killed' }
     await using served = await startServe(
       () => ({
         database: 'sqlite::memory:',
@@ -204,11 +204,11 @@ describe('an upstream that is a program', () => {
     await client.toolNames().catch(() => undefined)
     const orphan = await processes.find(env.SERVICE_TOKEN)
     await served.stop('SIGKILL')
-    await orphan.ended
+    await expect(orphan.ended).resolves.toBeUndefined()
 
     // The first of them was there to try what was typed in.
     const own = await processes.find(TOKENS.ada, 1)
     await gateway.close()
-    await own.ended
+    await expect(own.ended).resolves.toBeUndefined()
   })
 })

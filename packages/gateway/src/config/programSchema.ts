@@ -18,7 +18,6 @@ const DECIDING_VARIABLES =
 /** The keys of a connection whose upstream is a program, as MCP clients spell them in `mcpServers`. */
 export function createProgramSchema({ must, text, secret }: Parts) {
   const name = text.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not the name of an environment variable')
-  const noNul = (value: string): boolean => !value.includes('\0')
   return {
     variable: name.refine(
       (value) => !DECIDING_VARIABLES.test(value),
@@ -33,6 +32,10 @@ export function createProgramSchema({ must, text, secret }: Parts) {
       cwd: text.optional(),
     },
   }
+}
+
+function noNul(value: string): boolean {
+  return !value.includes('\0')
 }
 
 /** A connection, as far as this has to be looked at as a whole. */

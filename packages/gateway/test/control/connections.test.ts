@@ -166,6 +166,30 @@ describe('/api/v1/connections', () => {
     expect(rooms.registry.connectionByName('mail')?.mcpServerUrl).toBe('https://mail.example/mcp')
   })
 
+  it('makes no program of a connection that it knows', async () => {
+    await create()
+    const answer = await call('PUT', '/wiki', { command: 'sh', args: ['-c', 'id'], auth: { type: 'none' } })
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('command: is for the configuration')])
+    expect(rooms.registry.connectionByName('wiki')).toMatchObject({ mcpServerUrl: WIKI.mcp_server_url })
+  })
+
+  it('shows of a program what is started, and not with which arguments or environment', async () => {
+    const files = { command: 'npx', args: [CANARY], env: { KEY: CANARY }, auth: { type: 'none' } } as const
+    const own = { ...OPTIONS, publicUrl: 'http://127.0.0.1:8787', connections: { ...OPTIONS.connections, files } }
+    const configured = await openRooms(own)
+    const { connection } = answerSchema.parse((await call('GET', '/files', undefined, configured)).json)
+    expect(connection).toEqual({
+      id: connection.id,
+      name: 'files',
+      display_name: 'files',
+      provider: 'files',
+      command: 'npx',
+      source: 'configuration',
+      auth: { type: 'none' },
+    })
+    await configured.close()
+  })
+
   it('gives a name once when many want it at the same moment', async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => call('POST', '', WIKI)))
     expect(answers.map(({ status }) => status).toSorted((one, other) => one - other)).toEqual([
@@ -182,6 +206,8 @@ describe('/api/v1/connections', () => {
     [{ ...WIKI, auth: { type: 'oauth2', scope: 'read' } }, 'auth.scope: unknown key, did you mean'],
     [{ ...WIKI, auth: undefined }, 'auth'],
     [{ ...WIKI, auth: { type: 'stdio', command: 'sh' } }, 'auth.type: must be'],
+    [{ name: 'wiki', command: 'sh', args: ['-c', 'id'], auth: { type: 'none' } }, 'command: is for the configuration'],
+    [{ ...WIKI, command: 'sh' }, 'command: is for the configuration file only: no program is named over the API'],
   ])('refuses %j and keeps nothing', async (body, message) => {
     const answer = await call('POST', '', body)
     expect([answer.status, answer.text]).toEqual([400, expect.stringContaining(message)])

@@ -23,8 +23,6 @@ const MAX_PROCESSES = 32
 const MAX_PROCESSES_OF_ACCOUNT = 4
 const IDLE_MS = 5 * 60_000
 
-export type ProgramPool = ReturnType<typeof createProgramPool>
-
 /** Which processes run, for whom, and for how long. No process is ever that of two accounts. */
 export function createProgramPool({ clock, isCurrent, ...deps }: ProgramPoolDeps) {
   const accounts = new Map<string, ProgramsOfAccount>()
@@ -86,13 +84,6 @@ export function createProgramPool({ clock, isCurrent, ...deps }: ProgramPoolDeps
     }
   }
 
-  function endLongestIdle(sessions: Iterable<ProgramSession>): boolean {
-    const idle = [...sessions].filter(({ isOpen, isIdle }) => isOpen && isIdle)
-    const [longest] = idle.toSorted((one, other) => one.lastUsedAt - other.lastUsedAt)
-    longest?.retire()
-    return longest !== undefined
-  }
-
   return {
     of,
     /** The one for this purpose, which is started where there is none. Throws `ProgramFailed`. */
@@ -118,4 +109,11 @@ export function createProgramPool({ clock, isCurrent, ...deps }: ProgramPoolDeps
       await Promise.all(ending)
     },
   }
+}
+
+function endLongestIdle(sessions: Iterable<ProgramSession>): boolean {
+  const idle = [...sessions].filter(({ isOpen, isIdle }) => isOpen && isIdle)
+  const [longest] = idle.toSorted((one, other) => one.lastUsedAt - other.lastUsedAt)
+  longest?.retire()
+  return longest !== undefined
 }

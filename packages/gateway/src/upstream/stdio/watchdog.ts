@@ -16,25 +16,9 @@ const SCRIPT = fileURLToPath(new URL(`watchdogProcess${extname(import.meta.url)}
 export function createWatchdog(): Watchdog {
   let started: ChildProcess | undefined
 
-  function start(): ChildProcess {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', SCRIPT], {
-      stdio: ['pipe', 'ignore', 'ignore'],
-      detached: HAS_GROUPS,
-      windowsHide: true,
-      env: {},
-    })
-    // Without it programs end as soon as their input closes, which most of them do by themselves.
-    child.on('error', ignore)
-    child.stdin.on('error', ignore)
-    child.unref()
-    // The pipe of a child process is a socket, which can be told not to keep this process alive.
-    if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref()
-    return child
-  }
-
   return {
     watch(pid) {
-      started ??= start()
+      started ??= startWatching()
       const { stdin } = started
       stdin?.write(`+${pid}\n`)
       return () => void stdin?.write(`-${pid}\n`)
@@ -44,6 +28,22 @@ export function createWatchdog(): Watchdog {
       started = undefined
     },
   }
+}
+
+function startWatching(): ChildProcess {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', SCRIPT], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: HAS_GROUPS,
+    windowsHide: true,
+    env: {},
+  })
+  // Without it programs end as soon as their input closes, which most of them do by themselves.
+  child.on('error', ignore)
+  child.stdin.on('error', ignore)
+  child.unref()
+  // The pipe of a child process is a socket, which can be told not to keep this process alive.
+  if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref()
+  return child
 }
 
 function ignore(): void {}

@@ -8,6 +8,11 @@ const ids = { last: 0 }
 /** One who has no process yet. */
 const newUser = (): string => `user${(ids.last += 1)}`
 
+/** A call with all that is changed of it, and much that is not. */
+function requestWith({ id, token, newline }: { id: string; token: string; newline: string }): string {
+  return `{"jsonrpc":"2.0",${newline}"id":${id},"method":"tools/call","params":{"name":"who","_meta":{"progressToken":${token},"x":1.50},${newline}"arguments":{"a":[1e2,"\\n"]}}}`
+}
+
 describe('createPrograms', () => {
   let world: Awaited<ReturnType<typeof startPrograms>>
   beforeAll(async () => {
@@ -40,8 +45,9 @@ describe('createPrograms', () => {
     const environment = await world.call('environment', { user: 'edith' }).finally(() => vi.unstubAllEnvs())
     expect(JSON.stringify(environment)).not.toContain('canary')
     expect(environment).toMatchObject({ SERVICE_TOKEN: 'edith-1', CONFIGURED: 'configured', PATH: process.env['PATH'] })
-    const known = ['HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER', 'SERVICE_TOKEN', 'CONFIGURED', 'TEST_PORT']
-    expect(Object.keys(environment).filter((name) => !known.includes(name))).toEqual([])
+    const given = ['SERVICE_TOKEN', 'CONFIGURED', 'TEST_PORT']
+    const known = new Set(['HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER', ...given])
+    expect(Object.keys(environment).filter((name) => !known.has(name))).toEqual([])
   })
 
   it('brings each answer to whoever asked, although all have chosen the same id', async () => {
@@ -62,27 +68,25 @@ describe('createPrograms', () => {
   })
 
   it('sends a request as one line, and changes nothing of it but the id and the progress token', async () => {
-    const request = (id: string, token: string, newline: string) =>
-      `{"jsonrpc":"2.0",${newline}"id":${id},"method":"tools/call","params":{"name":"who","_meta":{"progressToken":${token},"x":1.50},${newline}"arguments":{"a":[1e2,"\\n"]}}}`
-    const answer = await world.send(request('"mine"', '"t"', '\r\n'))
+    const answer = await world.send(requestWith({ id: '"mine"', token: '"t"', newline: '\r\n' }))
     const { result }: { result: { line: string } } = JSON.parse(await answer.text())
     const [, id = ''] = /"id":(\d+)/.exec(result.line) ?? []
-    expect(result.line).toBe(request(id, id, '  '))
+    expect(result.line).toBe(requestWith({ id, token: id, newline: '  ' }))
   })
 
   it('ends a process that had nothing to do for five minutes, and no other, and starts it again when it is needed', async () => {
-    const { clock, programs, call } = world
+    const { clock, programs } = world
     const idle = newUser()
-    await call('who', { user: idle })
+    await world.call('who', { user: idle })
     const busy = await hold({ user: newUser() })
     const first = await world.process(idle)
     clock.now += 5 * MINUTE_MS - 1
     programs.endIdle()
-    expect((await call('who', { user: idle })).pid).toBe(first.pid)
+    expect((await world.call('who', { user: idle })).pid).toBe(first.pid)
     clock.now += 5 * MINUTE_MS
     programs.endIdle()
     await first.ended
-    expect((await call('who', { user: idle })).pid).not.toBe(first.pid)
+    expect((await world.call('who', { user: idle })).pid).not.toBe(first.pid)
     process.kill(busy.process.pid, 'SIGKILL')
     expect(await busy.answer).toContain(`ended (SIGKILL) ${CARRIED_OUT}`)
   })
@@ -114,9 +118,7 @@ describe('createPrograms', () => {
     const taken = newUser()
     const strict = await startPrograms({ isCurrent: async (id) => await Promise.resolve(id !== `ca_${taken}`) })
     await strict.call('who', { user: taken }).catch(() => undefined)
-    await (
-      await strict.process(taken)
-    ).ended
+    await expect((await strict.process(taken)).ended).resolves.toBeUndefined()
     await strict.close()
   })
 
@@ -228,9 +230,9 @@ describe('createPrograms', () => {
       const before = process.memoryUsage.rss()
       const failed = world.ask(tool, { user }).then(() => '', String)
       const others: unknown[] = []
-      let isOver = false
-      void failed.then(() => (isOver = true))
-      while (!isOver) others.push((await world.call('who', { user: 'grace' })).token)
+      const state = { isOver: false }
+      void failed.then(() => (state.isOver = true))
+      while (!state.isOver) others.push((await world.call('who', { user: 'grace' })).token)
       expect(await failed).toContain(message)
       expect(new Set(others)).toEqual(new Set(['grace-1']))
       expect(process.memoryUsage.rss() - before).toBeLessThan(160 * 1024 * 1024)
