@@ -115,8 +115,11 @@ describe('an upstream that is a program', () => {
       expect(await heard).toBe('it was given up')
     })
 
-    it('tells the client that its tools have changed', async () => {
-      await using client = await connect(await urlOf(program))
+    it('tells the client that its tools have changed, and lists those of the process that is called', async () => {
+      // Of another kind, which can have a process of its own.
+      await using other = await connectModernClient(await urlOf(program, 'grace'))
+      expect(await other.toolNames()).not.toContain('grown_1')
+      await using client = await connect(await urlOf(program, 'grace'))
       const heard = { isTold: false }
       await client.onToolListChange(() => (heard.isTold = true))
       // The gateway begins to listen when its client does, and what is said before that is not heard.
