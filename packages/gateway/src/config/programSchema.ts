@@ -9,11 +9,20 @@ interface Parts {
 }
 
 /**
- * Variables that decide what a program runs: who types in a credential must not. What the operator writes into `env` may
- * be any.
+ * Variables by which whoever sets them has something run: who types in a credential must not. What the operator writes into
+ * `env` may be any.
  */
-const DECIDING_VARIABLES =
-  /^(?:PATH|PATHEXT|HOME|SHELL|COMSPEC|IFS|ENV|BASH_ENV|NODE_.*|NPM_.*|LD_.*|DYLD_.*|PYTHON.*|PERL5.*|RUBY.*|GIT_.*|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS)$/i
+const DECIDING_VARIABLES = new RegExp(
+  `^(?:${[
+    'PATH(?:EXT)?|HOME|SHELL|COMSPEC|IFS|ENV|BASH_ENV',
+    'LD_.*|DYLD_.*',
+    'NODE_OPTIONS|NODE_PATH|NPM_CONFIG_.*',
+    'PYTHON[A-Z]*|PERL5(?:OPT|LIB|DB)|RUBY(?:OPT|LIB)',
+    'JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS|_JAVA_OPTIONS',
+    'GIT_(?:SSH.*|EXEC_PATH|ASKPASS|EDITOR|PAGER|CONFIG.*|EXTERNAL_DIFF|PROXY_COMMAND|TEMPLATE_DIR)',
+  ].join('|')})$`,
+  'i',
+)
 
 /** The keys of a connection whose upstream is a program, as MCP clients spell them in `mcpServers`. */
 export function createProgramSchema({ must, text, secret }: Parts) {

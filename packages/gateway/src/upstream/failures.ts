@@ -34,8 +34,8 @@ export class SessionLost extends Error {
 
 /** A program that is an upstream failed. The message says what it did, without a subject: "ended before it had answered". */
 export class ProgramFailed extends Error {
-  constructor(what: string, cause?: unknown) {
-    super(what, { cause })
+  constructor(what: string) {
+    super(what)
     this.name = 'ProgramFailed'
   }
 }

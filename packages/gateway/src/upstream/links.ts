@@ -159,6 +159,7 @@ export function createLinks(deps: LinksDeps): Links {
 function noteUse({ memory, target, wants }: Route): void {
   if (target.connection.program === undefined || wants === undefined) return
   const used = keyOf({ memory, target, wants })
+  if (memory.keys().next().value === used) return
   const others = [...memory].filter(([key]) => key !== used)
   for (const [key, link] of others) {
     memory.delete(key)

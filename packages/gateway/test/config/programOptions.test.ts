@@ -48,6 +48,8 @@ describe('parseOptions: an upstream that is a program', () => {
     [{ type: 'bearer', variable: 'TOKEN' }],
     [{ type: 'basic', usernameVariable: 'LOGIN', passwordVariable: 'PASSWORD' }],
     [{ type: 'api_key', variable: 'API_KEY' }],
+    [{ type: 'api_key', variable: 'NODE_AUTH_TOKEN' }],
+    [{ type: 'api_key', variable: 'GIT_TOKEN' }],
     [{ type: 'api_key', fields: [{ name: 'key', label: 'Key', secret: true, variable: 'KEY' }] }],
   ])('takes %j', (auth) => expect(parse({ ...PROGRAM, auth })?.auth).toEqual(auth))
 

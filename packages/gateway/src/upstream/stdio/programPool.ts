@@ -10,6 +10,8 @@ export interface ProgramPoolDeps extends ProgramProcessDeps {
    * taken away while it was being started is taken from it too. Default: it may.
    */
   readonly isCurrent?: ((accountId: string, generation: number) => Promise<boolean>) | undefined
+  /** How many may run at the same time, for all accounts together. Default 32. */
+  readonly maxProcesses?: number | undefined
 }
 
 /** All that run for one account with one credential, by what they are for. */
@@ -19,14 +21,13 @@ export interface ProgramsOfAccount {
   readonly sessions: Map<string, ProgramSession>
 }
 
-const MAX_PROCESSES = 32
 const MAX_PROCESSES_OF_ACCOUNT = 4
 const IDLE_MS = 5 * 60_000
 
 /** Which processes run, for whom, and for how long. No process is ever that of two accounts. */
-export function createProgramPool({ clock, isCurrent, ...deps }: ProgramPoolDeps) {
+export function createProgramPool({ clock, isCurrent, maxProcesses = 32, ...deps }: ProgramPoolDeps) {
   const accounts = new Map<string, ProgramsOfAccount>()
-  /** Those that are ending too: account id by session. */
+  /** Account id by session. */
   const running = new Map<ProgramSession, string>()
   const ending = new Set<Promise<void>>()
 
@@ -61,10 +62,8 @@ export function createProgramPool({ clock, isCurrent, ...deps }: ProgramPoolDeps
   function onEnd({ accountId, sessions }: ProgramsOfAccount, session: ProgramSession, gone: Promise<void>): void {
     for (const [key, each] of sessions) if (each === session) sessions.delete(key)
     if (sessions.size === 0 && accounts.get(accountId)?.sessions === sessions) accounts.delete(accountId)
-    const forgotten = gone.finally(() => {
-      running.delete(session)
-      ending.delete(forgotten)
-    })
+    running.delete(session)
+    const forgotten = gone.finally(() => ending.delete(forgotten))
     ending.add(forgotten)
   }
 
@@ -79,8 +78,10 @@ export function createProgramPool({ clock, isCurrent, ...deps }: ProgramPoolDeps
     if (sessions.size >= MAX_PROCESSES_OF_ACCOUNT && !endLongestIdle(sessions.values())) {
       throw new ProgramFailed(`runs ${MAX_PROCESSES_OF_ACCOUNT} times for this account already, and is busy each time`)
     }
-    if (running.size >= MAX_PROCESSES && !endLongestIdle(running.keys())) {
-      throw new ProgramFailed(`has to wait: ${MAX_PROCESSES} programs run already, which is the most, and all are busy`)
+    const isFull = running.size >= maxProcesses && !endLongestIdle(running.keys())
+    // As many again may take their time to end.
+    if (isFull || ending.size > maxProcesses) {
+      throw new ProgramFailed(`has to wait: ${maxProcesses} programs run already, which is the most, and all are busy`)
     }
   }
 
@@ -91,7 +92,7 @@ export function createProgramPool({ clock, isCurrent, ...deps }: ProgramPoolDeps
       const known = account.sessions.get(key)
       return known?.isOpen ? known : start(account, key, program)
     },
-    /** By its id, also while it is ending. */
+    /** By its id, also where it has been released and something is still under way. */
     find(accountId: string, sessionId: string): ProgramSession | undefined {
       for (const [session, owner] of running) if (owner === accountId && session.id === sessionId) return session
       return undefined

@@ -56,11 +56,11 @@ export function startProgram(
   let ending: Promise<void> | undefined
   let isOver = false
 
-  function fail(what: string, cause?: unknown): void {
+  function fail(what: string): void {
     if (isOver) return
     isOver = true
     stdout.destroy()
-    events.onFailure(new ProgramFailed(what, cause))
+    events.onFailure(new ProgramFailed(what))
   }
 
   const failAsEnded = (): void => fail(howItEnded(child))
@@ -68,7 +68,7 @@ export function startProgram(
   child.on('error', (error) => {
     if (pid !== undefined) return
     gone.resolve()
-    fail(`could not be started${codeOf(error)}`, error)
+    fail(notStarted(error))
   })
   child.on('exit', () => {
     unwatch?.()
@@ -112,12 +112,13 @@ function spawnProgram({ program: { command, args, cwd, env }, variables }: Accou
       windowsHide: true,
     })
   } catch (error) {
-    throw new ProgramFailed(`could not be started${codeOf(error)}`, error)
+    throw new ProgramFailed(notStarted(error))
   }
 }
 
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+/** The error itself holds the arguments. */
+function notStarted(error: unknown): string {
+  return `could not be started${error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''}`
 }
 
 function howItEnded({ exitCode, signalCode }: Child): string {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AccountProgram, Clock, GuardedAnswer } from '../../services.ts'
 import { ProgramFailed } from '../failures.ts'
+import { TooComplexError } from '../jsonBounds.ts'
 import { valueAt } from '../jsonSpans.ts'
 import {
   isObject,
@@ -87,7 +88,14 @@ export function createProgramSession(
   const program = startProgram(given, deps, { onLine: receive, onFailure: fail })
 
   function receive(line: string): void {
-    if (deliver(line, readLine(line))) return
+    let message: ProgramMessage | undefined
+    try {
+      message = readLine(line)
+    } catch (error) {
+      if (!(error instanceof TooComplexError)) throw error
+      return fail(new ProgramFailed('sent a message of more levels or values than the gateway takes'))
+    }
+    if (deliver(line, message)) return
     unasked += line.length + 1
     if (unasked > MAX_LINE_BYTES) fail(new ProgramFailed('writes without end what nobody has asked it for'))
   }

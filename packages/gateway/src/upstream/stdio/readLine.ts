@@ -1,3 +1,4 @@
+import { assertWithinBounds, LIST_BOUNDS } from '../jsonBounds.ts'
 import { member, members } from '../jsonSpans.ts'
 import { isObject, isRequestId } from '../protocol.ts'
 import { parse } from '../readAnswer.ts'
@@ -12,12 +13,17 @@ export type ProgramMessage =
 /** As of an event of a stream. Only an answer may be longer. */
 const MAX_EVENT_CHARS = 1024 * 1024
 
-/** Undefined for what is no message, such as what a program prints for people. */
+/**
+ * Undefined for what is no message, such as what a program prints for people. Throws `TooComplexError` for more structure
+ * than may be looked at: whose answer that would be is not known.
+ */
 export function readLine(line: string): ProgramMessage | undefined {
+  if (!line.startsWith('{')) return undefined
+  assertWithinBounds(line, LIST_BOUNDS)
   try {
-    return line.startsWith('{') ? read(line) : undefined
+    return read(line)
   } catch {
-    // Not JSON, an id or a method twice, or more structure than a parser should be given.
+    // Not JSON, or an id or a method twice.
     return undefined
   }
 }

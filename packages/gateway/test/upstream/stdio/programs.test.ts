@@ -178,6 +178,21 @@ describe('createPrograms', () => {
     world.programs.release(`ca_${user}`)
   })
 
+  it('lets no more run than it may, for all accounts together; an idle one makes room', async () => {
+    const small = await startPrograms({ maxProcesses: 2 })
+    await small.call('who', { user: 'idle' })
+    const abort = new AbortController()
+    const busy = ['one', 'two'].map(async (user) => await small.ask('hold', { user, signal: abort.signal }))
+    await (
+      await small.process('idle')
+    ).ended
+    await expect(small.call('who', { user: 'three' })).rejects.toThrow('has to wait: 2 programs run already')
+    abort.abort(new Error('enough'))
+    await Promise.allSettled(busy)
+    expect(await small.call('who', { user: 'three' })).toMatchObject({ token: 'three-1' })
+    await small.close()
+  })
+
   describe('for a session of the 2025 era', () => {
     it('answers 404 once its process is gone, and starts none', async () => {
       const user = newUser()
@@ -228,6 +243,7 @@ describe('createPrograms', () => {
     it.each([
       ['writes a line without end', 'endlessLine', 'sent a message of more than 10485760 bytes'],
       ['writes lines without end', 'endlessLines', 'writes without end what nobody has asked it for'],
+      ['answers with more than can be looked at', 'manyMembers', 'more levels or values than the gateway takes'],
     ])('%s, serves everybody else, and ends it', async (_case, tool, message) => {
       const user = newUser()
       const before = process.memoryUsage.rss()
