@@ -3,7 +3,7 @@
  * `npm run demo`, or with `-- --open` to click through the consent yourself, or `-- --show-secrets`.
  */
 import { parseArgs } from 'node:util'
-import { failure, headline } from './print.ts'
+import { failure, headline } from '../world/print.ts'
 import { createSecrets } from './secrets.ts'
 import { askForTools } from './steps/askForTools.ts'
 import { consent } from './steps/consent.ts'

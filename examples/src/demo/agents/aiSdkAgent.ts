@@ -1,6 +1,7 @@
 import { isStepCount, ToolLoopAgent, type ToolSet } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
-import { HAS_REAL_MODEL, nextMove, REAL_MODEL, TASK, type ToolAnswer } from './task.ts'
+import type { ToolAnswer } from '../../world/script.ts'
+import { HAS_REAL_MODEL, nextMoveOfTask, REAL_MODEL, TASK } from './task.ts'
 
 type CallOptions = Parameters<MockLanguageModelV4['doGenerate']>[0]
 
@@ -22,7 +23,7 @@ function scriptedModel(): MockLanguageModelV4 {
   return new MockLanguageModelV4({
     async doGenerate({ prompt }) {
       const answers = toolAnswersIn(prompt)
-      const move = nextMove(answers)
+      const move = nextMoveOfTask(answers)
       const usage = {
         inputTokens: { total: 0, noCache: 0, cacheRead: 0, cacheWrite: 0 },
         outputTokens: { total: 0, text: 0, reasoning: 0 },

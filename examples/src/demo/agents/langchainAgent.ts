@@ -1,5 +1,5 @@
 import { type BaseMessage, AIMessage, createAgent, type DynamicStructuredTool, fakeModel, ToolMessage } from 'langchain'
-import { HAS_REAL_MODEL, nextMove, REAL_MODEL, TASK } from './task.ts'
+import { HAS_REAL_MODEL, nextMoveOfTask, REAL_MODEL, TASK } from './task.ts'
 
 const MOST_STEPS = 8
 
@@ -27,7 +27,7 @@ function answer(messages: BaseMessage[]): AIMessage {
   const answers = messages
     .filter((message) => ToolMessage.isInstance(message))
     .map(({ name, text }) => ({ tool: name ?? '', text }))
-  const move = nextMove(answers)
+  const move = nextMoveOfTask(answers)
   if ('say' in move) return new AIMessage(move.say)
   return new AIMessage({
     content: '',

@@ -2,7 +2,7 @@ import type { ConnectionState, UserToolsOptions } from '@latchkey/core'
 import { createUserTools as createAiSdkTools } from '@latchkey/vercel-ai'
 import { createUserTools as createLangChainTools } from '@latchkey/langchain'
 import { ALICE, BOB, type Person } from '../people.ts'
-import { section, table } from '../print.ts'
+import { section, table } from '../../world/print.ts'
 import type { Secrets } from '../secrets.ts'
 import type { World } from '../world.ts'
 

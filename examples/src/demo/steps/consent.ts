@@ -1,4 +1,4 @@
-import { check, during, section, table } from '../print.ts'
+import { check, during, section, table } from '../../world/print.ts'
 import type { Secrets } from '../secrets.ts'
 import type { World } from '../world.ts'
 import type { PendingTools } from './askForTools.ts'

@@ -3,7 +3,7 @@ import { MultiServerMCPClient } from '@langchain/mcp-adapters'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ALICE } from '../people.ts'
-import { check, fact, section } from '../print.ts'
+import { check, fact, section } from '../../world/print.ts'
 import type { Secrets } from '../secrets.ts'
 import type { World } from '../world.ts'
 

@@ -5,7 +5,7 @@ import { runAiSdkAgent } from '../agents/aiSdkAgent.ts'
 import { runLangChainAgent } from '../agents/langchainAgent.ts'
 import { HAS_REAL_MODEL, REAL_MODEL, TASK } from '../agents/task.ts'
 import { ALICE, BOB, type Person } from '../people.ts'
-import { check, during, fact, section } from '../print.ts'
+import { check, during, fact, section } from '../../world/print.ts'
 import type { World } from '../world.ts'
 
 type LangChainTools = Parameters<typeof runLangChainAgent>[0]

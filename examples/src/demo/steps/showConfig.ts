@@ -1,4 +1,4 @@
-import { fact, section } from '../print.ts'
+import { fact, section } from '../../world/print.ts'
 import { ALLOWED_TOOLS, CONFIG_NAME } from '../world.ts'
 
 /** 2. What an agent with this MCP config may use. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { fact } from '../print.ts'
+import { fact } from '../../world/print.ts'
 import type { World } from '../world.ts'
 import type { PendingTools } from './askForTools.ts'
 

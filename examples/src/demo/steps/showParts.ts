@@ -1,4 +1,4 @@
-import { fact, section } from '../print.ts'
+import { fact, section } from '../../world/print.ts'
 import type { World } from '../world.ts'
 
 /** 1. What is running, and where. */

@@ -1,5 +1,5 @@
 import { secretsIn } from '@latchkey/test/fixtures'
-import { check, fact, printed, section } from '../print.ts'
+import { check, fact, printed, section } from '../../world/print.ts'
 import type { Secrets } from '../secrets.ts'
 import type { World } from '../world.ts'
 

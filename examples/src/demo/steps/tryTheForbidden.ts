@@ -2,7 +2,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { canaryOf } from '@latchkey/test/fixtures'
 import { ALICE, BOB, PEOPLE } from '../people.ts'
-import { check, section } from '../print.ts'
+import { check, section } from '../../world/print.ts'
 import type { Secrets } from '../secrets.ts'
 import type { World } from '../world.ts'
 

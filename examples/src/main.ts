@@ -1,0 +1,23 @@
+/** Runs examples by name, each in a world of its own, and checks what came of it: `npm run example -- langchain`. */
+import { checkAgentScript } from './checks/checkAgentScript.ts'
+import { failure, headline } from './world/print.ts'
+
+const EXAMPLES: Readonly<Record<string, { title: string; run: () => Promise<void> }>> = {
+  langchain: { title: 'one user’s tools in a LangChain agent', run: () => checkAgentScript('langchain.ts') },
+  'vercel-ai': { title: 'one user’s tools in the AI SDK', run: () => checkAgentScript('vercel-ai.ts') },
+}
+
+async function run(name: string): Promise<void> {
+  const example = EXAMPLES[name]
+  if (!example) throw new Error(`There is no example "${name}". There are: ${Object.keys(EXAMPLES).join(', ')}`)
+  headline(name, example.title)
+  await example.run()
+}
+
+const names = process.argv.slice(2)
+try {
+  for (const name of names) await run(name)
+} catch (error) {
+  failure(error)
+  process.exitCode = 1
+}

@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { fact } from './print.ts'
+
+export interface RunProgramOptions {
+  readonly env: Readonly<Record<string, string>>
+  /** Called with each line that it prints. */
+  readonly onLine?: ((line: string, kill: () => void) => unknown) | undefined
+}
+
+/**
+ * Runs one of the programs that are to be copied as a process of its own, shows what it prints, and gives it.
+ *
+ * @param program its path below `src`.
+ * @throws when it fails, unless it was killed.
+ */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  { env, onLine }: RunProgramOptions,
+): Promise<readonly string[]> {
+  const file = fileURLToPath(new URL(`../${program}`, import.meta.url))
+  const child = spawn(process.execPath, [...process.execArgv, file, ...args], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const closed = once(child, 'close')
+  const lines: string[] = []
+  try {
+    for await (const line of createInterface(child.stdout)) {
+      lines.push(line)
+      fact('', line)
+      await onLine?.(line, () => child.kill('SIGKILL'))
+    }
+    await closed
+  } finally {
+    child.kill('SIGKILL')
+  }
+  if (child.exitCode) throw new Error(`${program} ended with exit code ${child.exitCode}`)
+  return lines
+}

@@ -1,0 +1,93 @@
+import { createLatchkey, type Latchkey } from '@latchkey/core'
+import {
+  consentAs,
+  createDemoApp,
+  createHttpBrowser,
+  listen,
+  type Stack,
+  startStack,
+} from '@latchkey/test/fixtures'
+import { type ScriptedModel, startScriptedModel } from './startScriptedModel.ts'
+
+/** The MCP config: what the examples' agents may use. */
+const CONFIG = 'assistant'
+export const TOOLS = {
+  mail: ['search_mail', 'read_mail', 'send_mail'],
+  calendar: ['list_events', 'create_event'],
+} as const
+
+/** Everything that an example runs in, all of it real (but for the model, without a key) and on this machine. */
+export interface ExampleWorld extends AsyncDisposable {
+  /** The gateway, the authorization server, and the MCP servers behind it. */
+  readonly stack: Stack
+  /** The app, as a program sees it: the address of its pages, and its Latchkey. */
+  readonly origin: string
+  readonly latchkey: Latchkey
+  /** What programs read from their environment. */
+  readonly env: Readonly<Record<string, string>>
+  /** Undefined where there is a key for a real one. */
+  readonly model: ScriptedModel | undefined
+  /** Connects an account as its user would: opens the link where they are signed in to the app, and consents. */
+  connect(user: string, link: string): Promise<void>
+  /** The same for all that an agent of this user needs. */
+  connectAll(user: string): Promise<void>
+}
+
+type Fetch = (request: Request) => Response | Promise<Response>
+type Parts = Pick<ExampleWorld, 'latchkey' | 'origin' | 'env'>
+
+/** Starts all of it. The app is one where users sign in and connect their accounts, unless another one is given. */
+export async function startExampleWorld(createApp: (parts: Parts) => { fetch: Fetch } = demoApp): Promise<ExampleWorld> {
+  await using starting = new AsyncDisposableStack()
+  // The gateway must know where the app is, and the app where the gateway is.
+  const serving = Promise.withResolvers<Fetch>()
+  const { origin, close } = await listen(async (request) => await (await serving.promise)(request))
+  starting.defer(close)
+  const userVerification = { url: `${origin}/latchkey/callback` }
+  const stack = starting.use(await startStack({ configs: { [CONFIG]: TOOLS }, config: CONFIG, userVerification }))
+  const model = process.env['OPENAI_API_KEY'] ? undefined : starting.use(await startScriptedModel())
+
+  const { url, clientId, clientSecret } = stack.gateway
+  const startUrl = `${origin}/latchkey/start`
+  const latchkey = starting.use(createLatchkey({ url, clientId, clientSecret, config: CONFIG, startUrl }))
+  const env = {
+    LATCHKEY_URL: url,
+    LATCHKEY_CLIENT_ID: clientId,
+    LATCHKEY_CLIENT_SECRET: clientSecret,
+    LATCHKEY_CONFIG: CONFIG,
+    LATCHKEY_START_URL: startUrl,
+    ...modelEnvironment(model),
+  }
+  serving.resolve(createApp({ latchkey, origin, env }).fetch)
+
+  async function connect(user: string, link: string): Promise<void> {
+    const browser = createHttpBrowser()
+    await browser.open(`${origin}/sign-in/${user}`)
+    const { title } = await consentAs(user, link, { browser })
+    if (title !== 'Your account is connected') throw new Error(`${user} could not connect an account: ${title}`)
+  }
+
+  const owned = starting.move()
+  return {
+    stack,
+    origin,
+    latchkey,
+    env,
+    model,
+    connect,
+    async connectAll(user) {
+      for (const connection of Object.keys(TOOLS)) await connect(user, `${startUrl}?connection=${connection}`)
+    },
+    [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
+  }
+}
+
+function demoApp({ latchkey, origin }: Parts): { fetch: Fetch } {
+  return createDemoApp({ latchkey: () => latchkey, origin })
+}
+
+function modelEnvironment(model: ScriptedModel | undefined): Record<string, string> {
+  if (model) return { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'none' }
+  const { OPENAI_API_KEY = '', OPENAI_BASE_URL } = process.env
+  return { OPENAI_API_KEY, ...(OPENAI_BASE_URL && { OPENAI_BASE_URL }) }
+}
