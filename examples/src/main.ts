@@ -1,10 +1,17 @@
 /** Runs examples by name, each in a world of its own, and checks what came of it: `npm run example -- langchain`. */
 import { checkAgentScript } from './checks/checkAgentScript.ts'
+import { checkLanggraphPostgres } from './checks/checkLanggraphPostgres.ts'
+import { checkNightlyBatch } from './checks/checkNightlyBatch.ts'
 import { failure, headline } from './world/print.ts'
 
 const EXAMPLES: Readonly<Record<string, { title: string; run: () => Promise<void> }>> = {
   langchain: { title: 'one user’s tools in a LangChain agent', run: () => checkAgentScript('langchain.ts') },
   'vercel-ai': { title: 'one user’s tools in the AI SDK', run: () => checkAgentScript('vercel-ai.ts') },
+  'langgraph-postgres': {
+    title: 'a run that stops for consent and goes on in another process',
+    run: checkLanggraphPostgres,
+  },
+  'nightly-batch': { title: 'a job for many users, and one report', run: checkNightlyBatch },
 }
 
 async function run(name: string): Promise<void> {

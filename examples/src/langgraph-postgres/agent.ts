@@ -5,12 +5,12 @@
  *   node agent.ts thread_7 user_123 "Tell Dana that I am coming to the offsite."   begins a run
  *   node agent.ts thread_7 user_123                                               goes on, when the user is back
  */
-import { Command, interrupt } from '@langchain/langgraph'
+import { Command, interrupt, isInterrupted } from '@langchain/langgraph'
 import { PostgresSaver } from '@langchain/langgraph-checkpoint-postgres'
 import { ChatOpenAI } from '@langchain/openai'
 import { createLatchkey } from '@latchkey/core'
 import { type AuthorizationInterrupt, userToolsMiddleware } from '@latchkey/langchain'
-import { createAgent, createMiddleware, type Interrupt } from 'langchain'
+import { createAgent, createMiddleware } from 'langchain'
 import * as z from 'zod'
 
 const [threadId = 'thread_7', userId = 'user_123', task] = process.argv.slice(2)
@@ -30,8 +30,14 @@ const agent = createAgent({
 const input = task ? { messages: [{ role: 'user', content: task }] } : new Command({ resume: 'connected' })
 const state = await agent.invoke(input, { context: { userId }, configurable: { thread_id: threadId } })
 
-const interrupts: Interrupt<AuthorizationInterrupt>[] = state.__interrupt__ ?? []
-for (const { connectionName, authenticationLink } of interrupts.flatMap(({ value }) => value?.connections ?? []))
+const links = linksOf(state)
+for (const { connectionName, authenticationLink } of links)
   console.log(`Connect ${connectionName}: ${authenticationLink}`)
-if (interrupts.length === 0) console.log(state.messages.at(-1)?.text)
+if (links.length === 0) console.log(state.messages.at(-1)?.text)
 await checkpointer.end()
+
+/** What the user has to connect before the run can go on. */
+function linksOf(values: unknown): AuthorizationInterrupt['connections'] {
+  if (!isInterrupted<AuthorizationInterrupt>(values)) return []
+  return values.__interrupt__.flatMap(({ value }) => value?.connections ?? [])
+}

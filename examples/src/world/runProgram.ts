@@ -6,27 +6,32 @@ import { fact } from './print.ts'
 
 export interface RunProgramOptions {
   readonly env: Readonly<Record<string, string>>
+  /** What it reads. Default: nothing. */
+  readonly input?: string | undefined
   /** Called with each line that it prints. */
   readonly onLine?: ((line: string, kill: () => void) => unknown) | undefined
+  /** How it ends, unless it is killed. Default 0. */
+  readonly exitCode?: number | undefined
 }
 
 /**
  * Runs one of the programs that are to be copied as a process of its own, shows what it prints, and gives it.
  *
  * @param program its path below `src`.
- * @throws when it fails, unless it was killed.
+ * @throws when it ends in another way.
  */
 export async function runProgram(
   program: string,
   args: readonly string[],
-  { env, onLine }: RunProgramOptions,
+  { env, input = '', onLine, exitCode = 0 }: RunProgramOptions,
 ): Promise<readonly string[]> {
   const file = fileURLToPath(new URL(`../${program}`, import.meta.url))
   const child = spawn(process.execPath, [...process.execArgv, file, ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   const closed = once(child, 'close')
+  child.stdin.on('error', () => {}).end(input)
   const lines: string[] = []
   try {
     for await (const line of createInterface(child.stdout)) {
@@ -38,6 +43,6 @@ export async function runProgram(
   } finally {
     child.kill('SIGKILL')
   }
-  if (child.exitCode) throw new Error(`${program} ended with exit code ${child.exitCode}`)
+  if (!child.killed && child.exitCode !== exitCode) throw new Error(`${program} ended with ${child.exitCode}`)
   return lines
 }

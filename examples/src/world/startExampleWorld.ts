@@ -1,12 +1,5 @@
 import { createLatchkey, type Latchkey } from '@latchkey/core'
-import {
-  consentAs,
-  createDemoApp,
-  createHttpBrowser,
-  listen,
-  type Stack,
-  startStack,
-} from '@latchkey/test/fixtures'
+import { consentAs, createDemoApp, createHttpBrowser, listen, type Stack, startStack } from '@latchkey/test/fixtures'
 import { type ScriptedModel, startScriptedModel } from './startScriptedModel.ts'
 
 /** The MCP config: what the examples' agents may use. */
@@ -37,7 +30,9 @@ type Fetch = (request: Request) => Response | Promise<Response>
 type Parts = Pick<ExampleWorld, 'latchkey' | 'origin' | 'env'>
 
 /** Starts all of it. The app is one where users sign in and connect their accounts, unless another one is given. */
-export async function startExampleWorld(createApp: (parts: Parts) => { fetch: Fetch } = demoApp): Promise<ExampleWorld> {
+export async function startExampleWorld(
+  createApp: (parts: Parts) => { fetch: Fetch } = demoApp,
+): Promise<ExampleWorld> {
   await using starting = new AsyncDisposableStack()
   // The gateway must know where the app is, and the app where the gateway is.
   const serving = Promise.withResolvers<Fetch>()
