@@ -5,7 +5,7 @@
  *   node agent.ts thread_7 user_123 "Tell Dana that I am coming to the offsite."   begins a run
  *   node agent.ts thread_7 user_123                                               goes on, when the user is back
  */
-import { Command, interrupt, isInterrupted } from '@langchain/langgraph'
+import { Command, INTERRUPT, interrupt, isInterrupted } from '@langchain/langgraph'
 import { PostgresSaver } from '@langchain/langgraph-checkpoint-postgres'
 import { ChatOpenAI } from '@langchain/openai'
 import { createLatchkey } from '@latchkey/core'
@@ -39,5 +39,5 @@ await checkpointer.end()
 /** What the user has to connect before the run can go on. */
 function linksOf(values: unknown): AuthorizationInterrupt['connections'] {
   if (!isInterrupted<AuthorizationInterrupt>(values)) return []
-  return values.__interrupt__.flatMap(({ value }) => value?.connections ?? [])
+  return values[INTERRUPT].flatMap(({ value }) => value?.connections ?? [])
 }

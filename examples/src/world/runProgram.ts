@@ -25,8 +25,7 @@ export async function runProgram(
   args: readonly string[],
   { env, input = '', onLine, exitCode = 0 }: RunProgramOptions,
 ): Promise<readonly string[]> {
-  const file = fileURLToPath(new URL(`../${program}`, import.meta.url))
-  const child = spawn(process.execPath, [...process.execArgv, file, ...args], {
+  const child = spawn(process.execPath, [...execArgv(), programFile(program), ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
@@ -45,4 +44,15 @@ export async function runProgram(
   }
   if (!child.killed && child.exitCode !== exitCode) throw new Error(`${program} ended with ${child.exitCode}`)
   return lines
+}
+
+/** Where a program is. */
+export function programFile(program: string): string {
+  return fileURLToPath(new URL(`../${program}`, import.meta.url))
+}
+
+/** On sources in a test, on what was built else: as it is for whoever starts it. */
+export function execArgv(): readonly string[] {
+  if (process.env['VITEST'] === undefined) return process.execArgv
+  return ['--conditions=@latchkey/source', '--disable-warning=ExperimentalWarning']
 }

@@ -26,18 +26,14 @@ export interface ExampleWorld extends AsyncDisposable {
   connectAll(user: string): Promise<void>
 }
 
-type Fetch = (request: Request) => Response | Promise<Response>
-type Parts = Pick<ExampleWorld, 'latchkey' | 'origin' | 'env'>
-
-/** Starts all of it. The app is one where users sign in and connect their accounts, unless another one is given. */
-export async function startExampleWorld(
-  createApp: (parts: Parts) => { fetch: Fetch } = demoApp,
-): Promise<ExampleWorld> {
+/** Starts all of it. The app is one where users sign in and connect their accounts, or another one that is at `origin`. */
+export async function startExampleWorld(app: { origin?: string } = {}): Promise<ExampleWorld> {
   await using starting = new AsyncDisposableStack()
+  const ready = Promise.withResolvers<ReturnType<typeof createDemoApp>>()
   // The gateway must know where the app is, and the app where the gateway is.
-  const serving = Promise.withResolvers<Fetch>()
-  const { origin, close } = await listen(async (request) => await (await serving.promise)(request))
-  starting.defer(close)
+  const demo = app.origin ? undefined : await listen(async (request) => await (await ready.promise).fetch(request))
+  if (demo) starting.defer(demo.close)
+  const origin = app.origin ?? demo?.origin ?? ''
   const userVerification = { url: `${origin}/latchkey/callback` }
   const stack = starting.use(await startStack({ configs: { [CONFIG]: TOOLS }, config: CONFIG, userVerification }))
   const model = process.env['OPENAI_API_KEY'] ? undefined : starting.use(await startScriptedModel())
@@ -53,7 +49,7 @@ export async function startExampleWorld(
     LATCHKEY_START_URL: startUrl,
     ...modelEnvironment(model),
   }
-  serving.resolve(createApp({ latchkey, origin, env }).fetch)
+  ready.resolve(createDemoApp({ latchkey: () => latchkey, origin }))
 
   async function connect(user: string, link: string): Promise<void> {
     const browser = createHttpBrowser()
@@ -75,10 +71,6 @@ export async function startExampleWorld(
     },
     [Symbol.asyncDispose]: async () => await owned.disposeAsync(),
   }
-}
-
-function demoApp({ latchkey, origin }: Parts): { fetch: Fetch } {
-  return createDemoApp({ latchkey: () => latchkey, origin })
 }
 
 function modelEnvironment(model: ScriptedModel | undefined): Record<string, string> {

@@ -33,6 +33,7 @@ const createRequest = z.object({
 type InputItem = z.infer<typeof inputItem>
 type CreateRequest = z.infer<typeof createRequest>
 type OutputItem = ReturnType<typeof outputItem>
+type Response = ReturnType<typeof responseOf>
 
 /**
  * Serves as much of OpenAI's Responses API as agents use (`POST /responses`, streamed or not) on a free loopback port,
@@ -50,8 +51,8 @@ export async function startScriptedModel(): Promise<ScriptedModel> {
     const response = responseOf(request, item)
     if (!request.stream) return context.json(response)
     return streamSSE(context, async (stream) => {
-      for (const event of eventsOf(response, item))
-        await stream.writeSSE({ event: event.type, data: JSON.stringify(event) })
+      for (const [index, event] of eventsOf(response, item).entries())
+        await stream.writeSSE({ data: JSON.stringify({ ...event, sequence_number: index }) })
     })
   })
   const listener = await listen(app.fetch)
@@ -112,29 +113,38 @@ function responseOf({ model }: CreateRequest, item: OutputItem) {
 }
 
 /** https://platform.openai.com/docs/api-reference/responses-streaming */
-function eventsOf(response: ReturnType<typeof responseOf>, item: OutputItem) {
-  const at = { item_id: item.id, output_index: 0, content_index: 0 }
+function eventsOf(response: Response, item: OutputItem) {
   const begun = { ...response, status: 'in_progress', output: [] }
-  const inner =
-    item.type === 'function_call'
-      ? [
-          { type: 'response.function_call_arguments.delta', ...at, delta: item.arguments },
-          { type: 'response.function_call_arguments.done', ...at, arguments: item.arguments },
-        ]
-      : item.content.flatMap((part) => [
-          { type: 'response.content_part.added', ...at, part: { ...part, text: '' } },
-          ...part.text
-            .split(/(?<= )/)
-            .map((delta) => ({ type: 'response.output_text.delta', ...at, delta, logprobs: [] })),
-          { type: 'response.output_text.done', ...at, text: part.text, logprobs: [] },
-          { type: 'response.content_part.done', ...at, part },
-        ])
-  const empty = item.type === 'function_call' ? { ...item, arguments: '' } : { ...item, content: [] }
   return [
     { type: 'response.created', response: begun },
-    { type: 'response.output_item.added', output_index: 0, item: { ...empty, status: 'in_progress' } },
-    ...inner,
+    ...(item.type === 'message' ? messageEvents(item) : callEvents(item)),
     { type: 'response.output_item.done', output_index: 0, item },
     { type: 'response.completed', response },
-  ].map((event, index) => ({ ...event, sequence_number: index }))
+  ]
+}
+
+function messageEvents(item: OutputItem & { type: 'message' }) {
+  const at = { item_id: item.id, output_index: 0, content_index: 0 }
+  const added = { type: 'response.output_item.added', output_index: 0, item: { ...item, content: [] } }
+  const events: object[] = [
+    added,
+    { type: 'response.content_part.added', ...at, part: { ...item.content[0], text: '' } },
+  ]
+  const { text: whole = '' } = item.content[0] ?? {}
+  for (const delta of whole.split(/(?<= )/))
+    events.push({ type: 'response.output_text.delta', ...at, delta, logprobs: [] })
+  return [
+    ...events,
+    { type: 'response.output_text.done', ...at, text: whole, logprobs: [] },
+    { type: 'response.content_part.done', ...at, part: item.content[0] },
+  ]
+}
+
+function callEvents(item: OutputItem & { type: 'function_call' }) {
+  const at = { item_id: item.id, output_index: 0 }
+  return [
+    { type: 'response.output_item.added', output_index: 0, item: { ...item, arguments: '' } },
+    { type: 'response.function_call_arguments.delta', ...at, delta: item.arguments },
+    { type: 'response.function_call_arguments.done', ...at, arguments: item.arguments },
+  ]
 }
