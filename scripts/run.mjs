@@ -1,8 +1,9 @@
-// `npm run demo | test | bench | build | check`: sets up what is missing, then runs the command on the project's own Node.
+// `npm run demo | example | test | bench | build | check`: sets up what is missing, then runs the command on the project's own Node.
 import { run, setup } from './setup.mjs'
 
 const commands = {
   demo: [['node', ['--disable-warning=ExperimentalWarning', 'examples/src/demo/main.ts']]],
+  example: [['node', ['--disable-warning=ExperimentalWarning', 'examples/src/main.ts']]],
   test: [['vitest', ['run']]],
   bench: [['node', ['--disable-warning=ExperimentalWarning', '--expose-gc', 'bench/src/main.ts']]],
   build: [],

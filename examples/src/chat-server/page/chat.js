@@ -71,11 +71,13 @@ async function goOn() {
 async function show(path, item, body) {
   setBusy(true)
   item.classList.add('thinking')
+  item.querySelector('.notice')?.remove()
   try {
     const response = await fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
     if (response.status === 401) return location.assign('/sign-in')
-    if (response.status === 409) return
-    if (!response.ok) throw new Error(await response.text())
+    // Another window of the same chat goes on already.
+    if (response.status === 409 && path === '/chat/continue') return
+    if (!response.ok) return showError(item, await response.text())
     for await (const chunk of chunksOf(response)) showChunk(item, chunk)
   } catch {
     showError(item, 'The connection was lost. Please try again.')
@@ -120,6 +122,10 @@ function stateOf(state) {
 /** A piece of a message that is under way. */
 function showChunk(item, chunk) {
   switch (chunk.type) {
+    case 'text-start':
+      // Ids may come again in another step.
+      find(item, `text-${chunk.id}`)?.removeAttribute('data-key')
+      break
     case 'text-delta':
       element(item, `text-${chunk.id}`, 'p').textContent += chunk.delta
       break
@@ -144,12 +150,16 @@ function showChunk(item, chunk) {
 
 /** The element of this message with this key; a new one at its end if there is none. */
 function element(item, key, name) {
-  const found = [...item.children].find((child) => child.dataset.key === key)
+  const found = find(item, key)
   if (found) return found
   const made = document.createElement(name)
   made.dataset.key = key
   item.append(made)
   return made
+}
+
+function find(item, key) {
+  return [...item.children].find((child) => child.dataset.key === key)
 }
 
 function addMessage(role) {
@@ -195,7 +205,7 @@ function showCard(card, { connectionName, status, authenticationLink }) {
     Object.assign(document.createElement('strong'), { textContent: isConnected ? `${service} is connected` : service }),
   )
   if (!isConnected) {
-    const why = 'I need your leave to use it. You sign in there, not here.'
+    const why = `To go on I need access. You sign in at ${service} itself.`
     words.append(Object.assign(document.createElement('p'), { className: 'quiet', textContent: why }))
   }
   card.replaceChildren(badge, words, ...(isConnected ? [] : [connectLink(service, authenticationLink)]))
