@@ -1,8 +1,4 @@
 /** Runs examples by name, each in a world of its own, and checks what came of it: `npm run example -- langchain`. */
-import { checkAgentScript } from './checks/checkAgentScript.ts'
-import { checkLanggraphPostgres } from './checks/checkLanggraphPostgres.ts'
-import { checkNightlyBatch } from './checks/checkNightlyBatch.ts'
-import { serveChat } from './checks/serveChat.ts'
 import { failure, headline, table } from './world/print.ts'
 
 interface Example {
@@ -10,16 +6,37 @@ interface Example {
   readonly run: () => Promise<void>
 }
 
+/** Each is loaded only when it is run. */
 const EXAMPLES = new Map<string, Example>([
-  ['langchain', { title: 'one user’s tools in a LangChain agent', run: () => checkAgentScript('langchain.ts') }],
-  ['vercel-ai', { title: 'one user’s tools in the AI SDK', run: () => checkAgentScript('vercel-ai.ts') }],
-  ['chat-server', { title: 'a chat with “Connect” cards, for many users', run: serveChat }],
+  ['langchain', { title: 'one user’s tools in a LangChain agent', run: () => agentScript('langchain.ts') }],
+  ['vercel-ai', { title: 'one user’s tools in the AI SDK', run: () => agentScript('vercel-ai.ts') }],
+  [
+    'chat-server',
+    {
+      title: 'a chat with “Connect” cards, for many users',
+      run: async () => await (await import('./checks/serveChat.ts')).serveChat(),
+    },
+  ],
   [
     'langgraph-postgres',
-    { title: 'a run that stops for consent and goes on in another process', run: checkLanggraphPostgres },
+    {
+      title: 'a run that stops for consent and goes on in another process',
+      run: async () => await (await import('./checks/checkLanggraphPostgres.ts')).checkLanggraphPostgres(),
+    },
   ],
-  ['nightly-batch', { title: 'a job for many users, and one report', run: checkNightlyBatch }],
+  [
+    'nightly-batch',
+    {
+      title: 'a job for many users, and one report',
+      run: async () => await (await import('./checks/checkNightlyBatch.ts')).checkNightlyBatch(),
+    },
+  ],
 ])
+
+async function agentScript(program: string): Promise<void> {
+  const { checkAgentScript } = await import('./checks/checkAgentScript.ts')
+  await checkAgentScript(program)
+}
 
 async function run(name: string): Promise<void> {
   const example = EXAMPLES.get(name)

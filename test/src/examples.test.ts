@@ -15,7 +15,7 @@ async function run(...names: readonly string[]): Promise<{ stdout: string; stder
   return await promisify(execFile)(process.execPath, [...CONDITIONS, MAIN, ...names], { env })
 }
 
-describe('npm run example', () => {
+describe('npm run example', { timeout: 120_000 }, () => {
   it.each(['langchain', 'vercel-ai', 'langgraph-postgres', 'nightly-batch'])(
     '%s does what it is to show, checks it, prints no secret and ends by itself',
     async (name) => {

@@ -4,7 +4,7 @@ import { type ScriptedModel, startScriptedModel } from './startScriptedModel.ts'
 
 /** The MCP config: what the examples' agents may use. */
 const CONFIG = 'assistant'
-export const TOOLS = {
+const TOOLS = {
   mail: ['search_mail', 'read_mail', 'send_mail'],
   calendar: ['list_events', 'create_event'],
 } as const
