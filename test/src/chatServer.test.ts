@@ -67,8 +67,7 @@ describe('examples/src/chat-server, in Chromium', { timeout: 120_000 }, () => {
     const { tools } = await latchkey.userTools(alice.user)
     const search = tools.find(({ mcpName }) => mcpName === 'mail__search_mail')
     expect(await statusOf(url, headers)).toBe(200)
-    const cookies = await alice.page.context().cookies(chat.origin)
-    const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
+    const cookie = await cookieOf(alice)
     const [executed, grants] = [stack.mail.calls.count(alice.user), stack.authorizationServer.revokedGrants]
 
     await alice.page.getByRole('button', { name: 'Sign out' }).click()
@@ -85,6 +84,27 @@ describe('examples/src/chat-server, in Chromium', { timeout: 120_000 }, () => {
     expect(titles.filter((title) => title === 'Team offsite')).toHaveLength(1)
   })
 
+  /** What this person's browser sends to the chat. */
+  async function cookieOf({ page }: Visitor): Promise<string> {
+    const cookies = await page.context().cookies(chat.origin)
+    return cookies.map(({ name, value }) => `${name}=${value}`).join('; ')
+  }
+
+  it('ends what is under way at sign-out', async () => {
+    const { mail } = chat.world.stack
+    const executed = mail.calls.count(bob.user)
+    const call = mail.faults.holdNext({ user: bob.user, method: 'tools/call' })
+    const headers = { cookie: await cookieOf(bob), 'content-type': 'application/json' }
+    const body = JSON.stringify({ text: 'When is the offsite?' })
+    const response = await fetch(`${chat.origin}/chat`, { method: 'POST', headers, body })
+    await call.entered
+    await bob.page.getByRole('button', { name: 'Sign out' }).click()
+    await bob.page.getByRole('heading', { name: 'Welcome back' }).waitFor()
+    expect(await response.text()).toContain('"type":"abort"')
+    call.release()
+    expect(mail.calls.count(bob.user)).toBe(executed)
+  })
+
   it('lets in nobody with a wrong password, and takes nothing that another site sends', async () => {
     const body = new URLSearchParams({ name: 'alice', password: PASSWORDS.bob })
     const refused = await fetch(`${chat.origin}/sign-in`, { method: 'POST', body, headers: { origin: chat.origin } })
@@ -97,8 +117,12 @@ describe('examples/src/chat-server, in Chromium', { timeout: 120_000 }, () => {
   })
 
   it('keeps its session in a cookie that no script reads, under a policy that lets in no foreign code', async () => {
-    const [cookie] = await bob.page.context().cookies(chat.origin)
-    expect(cookie).toMatchObject({ name: 'session', httpOnly: true, sameSite: 'Lax' })
+    const body = new URLSearchParams({ name: 'alice', password: PASSWORDS.alice })
+    const init = { method: 'POST', body, headers: { origin: chat.origin }, redirect: 'manual' } as const
+    const cookies = (await fetch(`${chat.origin}/sign-in`, init)).headers.getSetCookie()
+    expect(cookies).toEqual([
+      expect.stringMatching(/^session=[\w-]{43}; Max-Age=28800; Path=\/; HttpOnly; SameSite=Lax$/),
+    ])
     const page = await fetch(`${chat.origin}/sign-in`)
     const policy = page.headers.get('content-security-policy')
     expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self';.*frame-ancestors 'none'/)
