@@ -4,6 +4,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { fact } from './print.ts'
 
+/** A real model takes its time. */
+const TIMEOUT_MS = process.env['OPENAI_API_KEY'] ? 600_000 : 60_000
+
 export interface RunProgramOptions {
   readonly env: Readonly<Record<string, string>>
   /** What it reads. Default: nothing. */
@@ -28,7 +31,14 @@ export async function runProgram(
   const child = spawn(process.execPath, [...execArgv(), programFile(program), ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
+    timeout: TIMEOUT_MS,
+    killSignal: 'SIGKILL',
   })
+  let isStopped = false
+  function kill(): void {
+    isStopped = true
+    child.kill('SIGKILL')
+  }
   const closed = once(child, 'close')
   child.stdin.on('error', () => {}).end(input)
   const lines: string[] = []
@@ -36,13 +46,14 @@ export async function runProgram(
     for await (const line of createInterface(child.stdout)) {
       lines.push(line)
       fact('', line)
-      await onLine?.(line, () => child.kill('SIGKILL'))
+      await onLine?.(line, kill)
     }
     await closed
   } finally {
     child.kill('SIGKILL')
   }
-  if (!child.killed && child.exitCode !== exitCode) throw new Error(`${program} ended with ${child.exitCode}`)
+  if (!isStopped && child.exitCode !== exitCode)
+    throw new Error(`${program} ended with ${child.exitCode ?? child.signalCode}`)
   return lines
 }
 
