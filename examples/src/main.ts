@@ -10,6 +10,8 @@ interface Example {
 const EXAMPLES = new Map<string, Example>([
   ['langchain', { title: 'one user’s tools in a LangChain agent', run: () => agentScript('langchain.ts') }],
   ['vercel-ai', { title: 'one user’s tools in the AI SDK', run: () => agentScript('vercel-ai.ts') }],
+  ['mastra', { title: 'one user’s tools in a Mastra agent', run: () => agentScript('mastra.ts') }],
+  ['openai-agents', { title: 'one user’s tools in the OpenAI Agents SDK', run: () => agentScript('openai-agents.ts') }],
   [
     'chat-server',
     {

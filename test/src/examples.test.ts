@@ -16,7 +16,7 @@ async function run(...names: readonly string[]): Promise<{ stdout: string; stder
 }
 
 describe('npm run example', { timeout: 120_000 }, () => {
-  it.each(['langchain', 'vercel-ai', 'langgraph-postgres', 'nightly-batch'])(
+  it.each(['langchain', 'vercel-ai', 'mastra', 'openai-agents', 'langgraph-postgres', 'nightly-batch'])(
     '%s does what it is to show, checks it, prints no secret and ends by itself',
     async (name) => {
       const { stdout, stderr } = await run(name)

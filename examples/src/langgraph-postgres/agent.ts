@@ -9,7 +9,7 @@ import { Command, INTERRUPT, interrupt, isInterrupted } from '@langchain/langgra
 import { PostgresSaver } from '@langchain/langgraph-checkpoint-postgres'
 import { ChatOpenAI } from '@langchain/openai'
 import { createLatchkey } from '@latchkey/core'
-import { type AuthorizationInterrupt, userToolsMiddleware } from '@latchkey/langchain'
+import { type AuthorizationRequest, userToolsMiddleware } from '@latchkey/langchain'
 import { createAgent, createMiddleware } from 'langchain'
 import * as z from 'zod'
 
@@ -37,7 +37,7 @@ if (links.length === 0) console.log(state.messages.at(-1)?.text)
 await checkpointer.end()
 
 /** What the user has to connect before the run can go on. */
-function linksOf(values: unknown): AuthorizationInterrupt['connections'] {
-  if (!isInterrupted<AuthorizationInterrupt>(values)) return []
+function linksOf(values: unknown): AuthorizationRequest['connections'] {
+  if (!isInterrupted<AuthorizationRequest>(values)) return []
   return values[INTERRUPT].flatMap(({ value }) => value?.connections ?? [])
 }

@@ -74,7 +74,7 @@ export async function startExampleWorld(app: { origin?: string } = {}): Promise<
 }
 
 function modelEnvironment(model: ScriptedModel | undefined): Record<string, string> {
-  if (model) return { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'none' }
+  if (model) return { OPENAI_BASE_URL: model.baseUrl, OPENAI_API_KEY: 'none', OPENAI_AGENTS_DISABLE_TRACING: '1' }
   const { OPENAI_API_KEY = '', OPENAI_BASE_URL } = process.env
   return { OPENAI_API_KEY, ...(OPENAI_BASE_URL && { OPENAI_BASE_URL }) }
 }
