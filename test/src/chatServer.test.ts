@@ -63,7 +63,8 @@ describe('examples/src/chat-server, in Chromium', { timeout: 120_000 }, () => {
 
   it('ends the session, the tools and the grants of who signs out, and of nobody else', async () => {
     const { latchkey, stack } = chat.world
-    const { url, headers } = await latchkey.mcpServerConfig(alice.user)
+    const endpoint = await latchkey.ready(alice.user)
+    const [url, headers] = [endpoint.url, await endpoint.headers()]
     const { tools } = await latchkey.userTools(alice.user)
     const search = tools.find(({ mcpName }) => mcpName === 'mail__search_mail')
     expect(await statusOf(url, headers)).toBe(200)
