@@ -1,5 +1,6 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createUsers } from '../../examples/src/chat-server/users.ts'
 import { PASSWORDS, type RunningChat, startChat } from '../../examples/src/world/startChat.ts'
 import { canaryOf, offsiteOf, openBrowser, secretsIn } from './fixtures/index.ts'
 
@@ -132,6 +133,12 @@ describe('examples/src/chat-server, in Chromium', { timeout: 120_000 }, () => {
 
   it('writes nothing of anybody into its log', () => {
     expect(chat.output()).toBe(`The chat is at ${chat.origin}\n`)
+  })
+})
+
+describe('createUsers', () => {
+  it.each(['', 'alice', 'alice:', ':secret', 'alice:secret,'])('throws when the list is %j', (list) => {
+    expect(() => createUsers(list)).toThrow(TypeError)
   })
 })
 

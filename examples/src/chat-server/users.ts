@@ -15,6 +15,7 @@ export interface Users {
  * Yours: an identity provider, or a table with hashed passwords.
  *
  * @param list such as `alice:her password,bob:his password`.
+ * @throws {TypeError} when it is another list, so that nobody signs in with nothing.
  */
 export function createUsers(list: string): Users {
   const passwords = new Map(list.split(',').map((entry) => splitOnce(entry)))
@@ -29,6 +30,7 @@ export function createUsers(list: string): Users {
 
 function splitOnce(entry: string): [name: string, password: string] {
   const end = entry.indexOf(':')
+  if (end < 1 || end === entry.length - 1) throw new TypeError('USERS must be such as `alice:her password,bob:his`')
   return [entry.slice(0, end), entry.slice(end + 1)]
 }
 

@@ -18,7 +18,8 @@ export async function checkAgentScript(program: string): Promise<void> {
   const { start, location } = offsiteOf(USER)
   const answer = lines.at(-1) ?? ''
   check('The answer comes out of this user’s own mail', answer.includes(location), answer)
-  if (world.model) check('to the minute', answer.includes(start.slice(11, 16)), answer)
+  if (!world.model) return
+  check('to the minute', answer.includes(start.slice(11, 16)), answer)
   const calls = ['search_mail', 'read_mail'].map((tool) => world.stack.mail.calls.count(USER, tool))
-  check('Each tool was called once', world.model === undefined || calls.join() === '1,1', calls)
+  check('Each tool was called once', calls.join() === '1,1', calls)
 }

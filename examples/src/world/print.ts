@@ -36,6 +36,11 @@ export function fact(label: string, value: string, note = ''): void {
   )
 }
 
+/** What another program printed. */
+export function quote(text: string): void {
+  line(`   ${colors.dim('│')} ${text}`)
+}
+
 /** Rows under headings, in columns as wide as they need to be. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = headings.map((heading, column) =>

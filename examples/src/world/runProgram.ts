@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { fact } from './print.ts'
+import { quote } from './print.ts'
 
 /** A real model takes its time. */
 const TIMEOUT_MS = process.env['OPENAI_API_KEY'] ? 600_000 : 60_000
@@ -45,7 +45,7 @@ export async function runProgram(
   try {
     for await (const line of createInterface(child.stdout)) {
       lines.push(line)
-      fact('', line)
+      quote(line)
       await onLine?.(line, kill)
     }
     await closed

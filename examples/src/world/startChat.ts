@@ -19,11 +19,12 @@ export interface RunningChat extends AsyncDisposable {
 /** Starts the chat server as a process of its own, and what it needs. */
 export async function startChat(): Promise<RunningChat> {
   await using starting = new AsyncDisposableStack()
-  const origin = `http://127.0.0.1:${await freePort()}`
+  const port = await freePort()
+  const origin = `http://127.0.0.1:${port}`
   const world = starting.use(await startExampleWorld({ origin }))
   const users = Object.entries(PASSWORDS).map(([name, password]) => `${name}:${password}`)
   const child = spawn(process.execPath, [...execArgv(), programFile('chat-server/server.ts')], {
-    env: { PATH: process.env['PATH'] ?? '', ...world.env, APP_URL: origin, USERS: users.join() },
+    env: { PATH: process.env['PATH'] ?? '', ...world.env, PORT: String(port), USERS: users.join() },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const closed = once(child, 'close')

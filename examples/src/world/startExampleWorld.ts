@@ -20,7 +20,7 @@ export interface ExampleWorld extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
   /** Undefined where there is a key for a real one. */
   readonly model: ScriptedModel | undefined
-  /** Connects an account as its user would: opens the link where they are signed in to the app, and consents. */
+  /** Connects an account as its user would: opens the link where they are signed in to the world's own app, and consents. */
   connect(user: string, link: string): Promise<void>
   /** The same for all that an agent of this user needs. */
   connectAll(user: string): Promise<void>
@@ -49,7 +49,7 @@ export async function startExampleWorld(app: { origin?: string } = {}): Promise<
     LATCHKEY_START_URL: startUrl,
     ...modelEnvironment(model),
   }
-  ready.resolve(createDemoApp({ latchkey: () => latchkey, origin }))
+  if (demo) ready.resolve(createDemoApp({ latchkey: () => latchkey, origin }))
 
   async function connect(user: string, link: string): Promise<void> {
     const browser = createHttpBrowser()

@@ -69,7 +69,8 @@ function situationOf({ input, tools }: CreateRequest, items: ReadonlyMap<string,
   const all: readonly InputItem[] = typeof input === 'string' ? [{ role: 'user', content: input }] : input
   const whole = all.map((item) => (item.type === 'item_reference' ? (items.get(item.id ?? '') ?? item) : item))
   const asked = whole.findLastIndex(({ role }) => role === 'user')
-  const names = new Map(whole.map(({ call_id: id, name }) => [name === undefined ? undefined : id, name]))
+  const calls = whole.filter(({ type }) => type === 'function_call')
+  const names = new Map(calls.map(({ call_id: id, name }) => [id, name]))
   return {
     question: textOf(whole[asked]?.content),
     answers: whole
