@@ -1,7 +1,13 @@
 import { Command, interrupt, MemorySaver } from '@langchain/langgraph'
 import { ConnectionState, LatchkeyError, type UserTool, type UserTools } from '@latchkey/core'
-import { createUserTools, userToolsMiddleware, type AuthorizationRequest } from '@latchkey/langchain'
-import { AIMessage, createAgent, createMiddleware, fakeModel, ToolMessage } from 'langchain'
+import {
+  createUserTools,
+  userToolsMiddleware,
+  type ApprovalInterrupt,
+  type AuthorizationRequest,
+} from '@latchkey/langchain'
+import * as fc from 'fast-check'
+import { AIMessage, createAgent, createMiddleware, fakeModel, ToolMessage, type HITLRequest } from 'langchain'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
 
@@ -12,7 +18,7 @@ const CALLS = [
 const GO = { messages: [{ role: 'user' as const, content: 'go' }] }
 const THREAD = { configurable: { thread_id: 'thread' } }
 
-/** A mailbox of a user whose consent has ended: `send` needs it, `look` does not. */
+/** A mailbox of a user whose consent has ended: `send` needs it, `look` does not, and says that it only reads. */
 function mailbox() {
   const done: string[] = []
   let links = 0
@@ -30,7 +36,7 @@ function mailbox() {
     description: name,
     inputSchema: { type: 'object' },
     outputSchema: undefined,
-    annotations: undefined,
+    annotations: isFree ? { readOnlyHint: true } : undefined,
     async call(args, options) {
       options?.signal?.throwIfAborted()
       if (!isFree && !state.consented) throw needsConsent()
@@ -52,11 +58,19 @@ const scripted = () =>
     .respondWithTools(CALLS)
     .respond((messages) => new AIMessage(messages.map(({ text }) => text).join('\n')))
 
-/** What the run has stopped for. */
-function interruptsOf(result: object): AuthorizationRequest[] {
-  const interrupts: { value: AuthorizationRequest }[] = Reflect.get(result, '__interrupt__') ?? []
-  return interrupts.map(({ value }) => value)
+interface Open<V> {
+  id: string
+  value: V
 }
+
+/** What the run has stopped for, with the ids by which it is resumed. */
+const openIn = <V = AuthorizationRequest | ApprovalInterrupt>(result: object): Open<V>[] =>
+  Reflect.get(result, '__interrupt__') ?? []
+
+const interruptsOf = (result: object) => openIn<AuthorizationRequest>(result).map(({ value }) => value)
+const approvalsOf = (result: object) => openIn<ApprovalInterrupt>(result).map(({ value }) => value)
+
+const typesOf = (result: object) => openIn(result).map(({ value }) => value.type)
 
 const passing = createMiddleware({ name: 'passing', wrapToolCall: (request, handler) => handler(request) })
 
@@ -124,6 +138,139 @@ describe.each([
   })
 })
 
+const APPROVALS = [
+  ['approved', 'approved'],
+  ['approve', { type: 'approve' }],
+  ['HITLResponse', { decisions: [{ type: 'approve' }] }],
+] as const
+const NO_DECISIONS = [
+  'connected',
+  true,
+  { type: 'edit', editedAction: { name: 'send', args: { to: 'y' } } },
+  { decisions: [] },
+  { decisions: [{ type: 'approve' }, { type: 'approve' }] },
+]
+
+describe.each([
+  ['createAgent', []],
+  ['createAgent with wrapToolCall middleware', [passing]],
+])('createUserTools with approve, in %s', (_, middleware) => {
+  async function agentOf(consented: boolean, options: object = {}) {
+    const { state, latchkey } = mailbox()
+    state.consented = consented
+    const tools = await createUserTools(latchkey)('ann', { interrupt, approve: 'writes', ...options })
+    const model = scripted()
+    return { state, model, agent: createAgent({ model, tools, middleware, checkpointer: new MemorySaver() }) }
+  }
+
+  it.each(APPROVALS)('stops with the call, and makes it once when it is resumed with %s', async (_how, resume) => {
+    const { state, model, agent } = await agentOf(true)
+    const approvals = approvalsOf(await agent.invoke(GO, THREAD))
+    expect(approvals).toMatchObject([
+      { type: 'approval_required', userIdentifier: 'ann', tool: 'send', args: { to: 'x' } },
+    ])
+    const requests: HITLRequest[] = approvals
+    expect(requests[0]?.actionRequests).toEqual([{ name: 'send', args: { to: 'x' }, description: 'send' }])
+    expect(state.done).toEqual(['look {}'])
+    const { messages } = await agent.invoke(new Command({ resume }), THREAD)
+    expect(state.done).toEqual(['look {}', 'send {"to":"x"}'])
+    expect(messages.at(-1)?.text).toContain('send is done')
+    expect(model.callCount).toBe(2)
+  })
+
+  it.each([
+    ['declined', 'declined', 'the user declined it'],
+    ['reject', { type: 'reject', message: 'too early' }, 'the user declined it: too early'],
+    ['HITLResponse', { decisions: [{ type: 'reject' }] }, 'the user declined it'],
+  ])('makes no call, and tells the model why, when it is resumed with %s', async (_how, resume, why) => {
+    const { state, agent } = await agentOf(true)
+    await agent.invoke(GO, THREAD)
+    const { messages } = await agent.invoke(new Command({ resume }), THREAD)
+    expect(messages.at(-1)?.text).toContain(`tool "send" was not called: ${why}`)
+    expect(state.done).toEqual(['look {}'])
+  })
+
+  it.each(NO_DECISIONS)('asks again when it is resumed with %j, which is no decision', async (resume) => {
+    const { state, agent } = await agentOf(true)
+    await agent.invoke(GO, THREAD)
+    expect(approvalsOf(await agent.invoke(new Command({ resume }), THREAD)).map(({ tool }) => tool)).toEqual(['send'])
+    expect(state.done).toEqual(['look {}'])
+    await agent.invoke(new Command({ resume: 'approved' }), THREAD)
+    expect(state.done).toEqual(['look {}', 'send {"to":"x"}'])
+  })
+
+  it('takes an answer for what was asked: whatever the answers, it calls once, approved and with consent, or not at all', async () => {
+    const answer = fc.constantFrom(
+      'approved',
+      'connected',
+      { type: 'approve' },
+      'declined',
+      { type: 'reject' },
+      'what?',
+    )
+    const turn = fc.record({ resume: answer, consents: fc.boolean() })
+    await fc.assert(
+      fc.asyncProperty(fc.array(turn, { maxLength: 6 }), async (turns) => {
+        const { state, agent } = await agentOf(false)
+        let open = openIn(await agent.invoke(GO, THREAD))
+        let [isApproved, isDeclined] = [false, false]
+        for (const { resume, consents } of turns) {
+          const [asked] = open
+          if (!asked) break
+          const isYes = resume === 'approved' || (typeof resume === 'object' && resume.type === 'approve')
+          const isNo = resume === 'declined' || (typeof resume === 'object' && resume.type === 'reject')
+          isApproved ||= isYes && asked.value.type === 'approval_required'
+          if (consents) state.consented = true
+          isDeclined ||= isNo && !(isApproved && state.consented)
+          open = openIn(await agent.invoke(new Command({ resume }), THREAD))
+          const isMade = isApproved && state.consented && !isDeclined
+          expect(state.done).toEqual(isMade ? ['look {}', 'send {"to":"x"}'] : ['look {}'])
+          expect(open.length).toBe(isMade || isDeclined ? 0 : 1)
+        }
+      }),
+      { numRuns: 25 },
+    )
+  })
+
+  it('tells the model, and makes no call, where there is no checkpointer', async () => {
+    const { state, latchkey } = mailbox()
+    state.consented = true
+    const tools = await createUserTools(latchkey)('ann', { interrupt, approve: 'destructive' })
+    const { messages } = await createAgent({ model: scripted(), tools, middleware }).invoke(GO)
+    expect(messages.at(-1)?.text).toContain(
+      'was not called: a person has to approve it, and cannot be asked in this run',
+    )
+    expect(state.done).toEqual(['look {}'])
+  })
+
+  it('makes no call, and does not tell the model what went wrong, when it cannot be decided', async () => {
+    const down = new Error('secret-policy is down')
+    const { state, agent } = await agentOf(true, { approve: () => Promise.reject(down) })
+    const { messages } = await agent.invoke(GO, THREAD)
+    expect(messages.at(-1)?.text).toContain('was not called: it could not be decided')
+    expect(messages.at(-1)?.text).not.toContain('secret-policy')
+    expect(state.done).toEqual([])
+  })
+
+  it('has each of several calls decided by the id of its interrupt', async () => {
+    const { state, agent } = await agentOf(true, { approve: () => true })
+    const open = openIn<ApprovalInterrupt>(await agent.invoke(GO, THREAD))
+    const decisions = open.map(({ id, value: { tool } }) => [id, tool === 'send' ? 'approved' : 'declined'])
+    expect(decisions).toHaveLength(2)
+    const { messages } = await agent.invoke(new Command({ resume: Object.fromEntries(decisions) }), THREAD)
+    expect(state.done).toEqual(['send {"to":"x"}'])
+    expect(messages.at(-1)?.text).toContain('tool "look" was not called: the user declined it')
+  })
+})
+
+describe('approve without interrupt', () => {
+  it("is refused as a caller's mistake", async () => {
+    const { latchkey } = mailbox()
+    await expect(createUserTools(latchkey)('ann', { approve: 'writes' })).rejects.toThrow(TypeError)
+    expect(() => userToolsMiddleware(latchkey, { approve: 'writes' })).toThrow(/`approve` needs `interrupt`/)
+  })
+})
+
 describe('userToolsMiddleware', () => {
   const contextSchema = z.object({ userId: z.string() })
 
@@ -179,6 +326,25 @@ describe('userToolsMiddleware', () => {
     await agent.invoke(new Command({ resume: 'connected' }), ofAnn)
     expect(state.done).toEqual(['look {}', 'send {"to":"x"}'])
     expect(model.callCount).toBe(2)
+  })
+
+  it('has a call approved, and then consented to, as the tools alone do', async () => {
+    const { state, latchkey } = mailbox()
+    const middleware = [createMiddleware(userToolsMiddleware(latchkey, { interrupt, approve: 'destructive' }))]
+    const agent = createAgent({
+      model: scripted(),
+      tools: [],
+      middleware,
+      contextSchema,
+      checkpointer: new MemorySaver(),
+    })
+    const ofAnn = { ...THREAD, context: { userId: 'ann' } }
+    expect(typesOf(await agent.invoke(GO, ofAnn))).toEqual(['approval_required'])
+    expect(typesOf(await agent.invoke(new Command({ resume: 'approved' }), ofAnn))).toEqual(['authorization_required'])
+    expect(typesOf(await agent.invoke(new Command({ resume: 'approved' }), ofAnn))).toEqual(['authorization_required'])
+    state.consented = true
+    await agent.invoke(new Command({ resume: 'connected' }), ofAnn)
+    expect(state.done).toEqual(['look {}', 'send {"to":"x"}'])
   })
 
   it('stops before the model is asked when the tools cannot be had yet', async () => {

@@ -1,15 +1,18 @@
 import type { DynamicStructuredTool } from '@langchain/core/tools'
 import { agentTools, type AgentToolsOptions, type Latchkey } from '@latchkey/core'
 
-import type { Interrupt } from './consent.ts'
+import { checkCanAsk } from './approval.ts'
+import type { Interrupt } from './ask.ts'
 import { toTool } from './toTool.ts'
 
 /** How one user's tools are got and called. A call that can interrupt the run does not `wait`. */
 export interface UserToolsForLangChainOptions extends AgentToolsOptions {
   /**
    * LangGraph's `interrupt`: a call that needs consent stops the run with an `AuthorizationRequest`, and is made when
-   * the run is resumed with a `Command` (`'declined'` as its `resume` tells the model that the user will not). It needs
-   * a checkpointer, which then holds the links; without one, the call fails as it does without this option.
+   * the run is resumed with a `Command` (`'declined'` as its `resume` tells the model that the user will not). A call
+   * that a person has to `approve` stops it with an `ApprovalInterrupt`, and is made when the run is resumed with
+   * `'approved'`, or a decision of LangChain's `humanInTheLoopMiddleware`. It needs a checkpointer, which then holds the
+   * links; without one, the call fails: for want of consent as it does without this option, for want of approval unmade.
    */
   interrupt?: Interrupt | undefined
   /**
@@ -33,7 +36,7 @@ export interface UserToolsForLangChainOptions extends AgentToolsOptions {
  * @returns `(userIdentifier, options?) => Promise<DynamicStructuredTool[]>`. It throws what `latchkey.userTools` throws:
  * a `LatchkeyError` with code `authorization_required`, `authorization_timeout`, `authorization_failed`, `aborted`,
  * `timeout`, `unknown_config`, `invalid_user_identifier`, `unauthorized`, `unavailable`, `invalid_response`,
- * `not_ready` or `rejected`; or a `TypeError` when `toolTimeoutMs` is no time span.
+ * `not_ready` or `rejected`; or a `TypeError` when an option is wrong, such as `approve` without `interrupt`.
  *
  * @example
  * const userTools = createUserTools(createLatchkey({ config: 'email-agent' }))
@@ -43,6 +46,7 @@ export function createUserTools(
   latchkey: Pick<Latchkey, 'userTools'>,
 ): (userIdentifier: string, options?: UserToolsForLangChainOptions) => Promise<DynamicStructuredTool[]> {
   return async (userIdentifier, options = {}) => {
+    checkCanAsk(options)
     const tools = await agentTools(latchkey, userIdentifier, options)
     return tools.map((userTool) => toTool(userTool, { ...options, userIdentifier }))
   }

@@ -8,6 +8,7 @@ import {
   type UserTool,
 } from '@latchkey/core'
 
+import { refusalOf } from './approval.ts'
 import { interruptFor } from './consent.ts'
 import { toContent } from './content.ts'
 import type { UserToolsForLangChainOptions } from './createUserTools.ts'
@@ -41,6 +42,8 @@ async function call(userTool: UserTool, args: Arguments, config: ToolRunnableCon
       name: userTool.name,
       tool_call_id: config.toolCall?.id ?? '',
     })
+  const refusal = await refusalOf(userTool, args, options)
+  if (refusal !== undefined) return [failed(refusal, undefined), undefined]
   try {
     // A run that can be stopped does not wait.
     const callOptions = interrupt ? { ...options, consent: 'fail' as const } : options

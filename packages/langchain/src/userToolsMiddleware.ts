@@ -2,7 +2,9 @@ import type { DynamicStructuredTool } from '@langchain/core/tools'
 import { ToolMessage } from '@langchain/core/messages'
 import { isAuthorizationRequired, userIdOf, type Latchkey } from '@latchkey/core'
 
-import { interruptFor, type Interrupt } from './consent.ts'
+import { checkCanAsk } from './approval.ts'
+import type { Interrupt } from './ask.ts'
+import { interruptFor } from './consent.ts'
 import { createUserTools, type UserToolsForLangChainOptions } from './createUserTools.ts'
 
 export interface UserToolsMiddlewareOptions extends UserToolsForLangChainOptions {
@@ -29,6 +31,7 @@ interface ToolRequest extends Request {
  * @param latchkey - Made by `createLatchkey` of `@latchkey/core`.
  * @throws {LatchkeyError} in the run, what `createUserTools` throws; with `interrupt`, a missing consent stops the run
  * instead. A `TypeError` in the run if its context does not say whose it is.
+ * @throws {TypeError} at once when `approve` is given without `interrupt`.
  *
  * @example
  * const agent = createAgent({
@@ -43,6 +46,7 @@ export function userToolsMiddleware(
   latchkey: Pick<Latchkey, 'userTools'>,
   { userIdentifier = userIdOf, ...options }: UserToolsMiddlewareOptions = {},
 ) {
+  checkCanAsk(options)
   const getTools = createUserTools(latchkey)
   const { interrupt } = options
 
