@@ -1,4 +1,4 @@
-import { ConnectionState, LatchkeyError, type UserTool, type UserTools } from '@latchkey/core'
+import { LatchkeyError, type ConnectionState } from '@latchkey/core'
 import {
   callAgain,
   createUserTools,
@@ -6,47 +6,13 @@ import {
   refreshTools,
   stopOnAuthorization,
 } from '@latchkey/vercel-ai'
-import { generateText, isStepCount, ToolLoopAgent, type ModelMessage } from 'ai'
+import { generateText, isStepCount, ToolLoopAgent, type ContentPart, type ModelMessage, type ToolSet } from 'ai'
 import { MockLanguageModelV4 } from 'ai/test'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
+import { expiredMailbox } from './fixtures/agents/expiredMailbox.ts'
 
 type Content = Awaited<ReturnType<MockLanguageModelV4['doGenerate']>>['content']
-
-/** A mailbox of a user whose consent has ended: `send` needs it, `look` does not. */
-function mailbox() {
-  const state = { consented: false, done: new Array<string>() }
-  const tool = (name: string, isFree: boolean): UserTool => ({
-    name,
-    mcpName: name,
-    title: undefined,
-    description: name,
-    inputSchema: { type: 'object' },
-    outputSchema: undefined,
-    annotations: undefined,
-    async call(args) {
-      const connections = [
-        new ConnectionState({
-          connectionId: 'c1',
-          connectionName: 'mail',
-          status: 'EXPIRED',
-          authenticationLink: 'https://consent.test/secret-link',
-        }),
-      ]
-      if (!isFree && !state.consented)
-        throw new LatchkeyError('authorization_required', 'mail has to be authorized', { connections })
-      state.done.push(`${name} ${JSON.stringify(args)}`)
-      return { content: [{ type: 'text', text: `${name} is done` }] }
-    },
-  })
-  const report = { renamed: [], dropped: [], unavailable: [] }
-  const userTools = async (): Promise<UserTools> => ({
-    tools: [tool('send', false), tool('look', true)],
-    report,
-    missing: [],
-  })
-  return { state, latchkey: { userTools } }
-}
 
 /** A model that gives these answers in turn. */
 function scripted(...answers: Content[]): MockLanguageModelV4 {
@@ -74,7 +40,7 @@ const GO: ModelMessage[] = [{ role: 'user', content: 'go' }]
 
 describe('stopOnAuthorization', () => {
   it('ends the run with the links in hand, and without them in what the model and the messages get', async () => {
-    const { latchkey } = mailbox()
+    const { latchkey } = expiredMailbox()
     const tools = await createUserTools(latchkey)('ann')
     const model = scripted([SEND, LOOK])
     const stopWhen = [isStepCount(5), stopOnAuthorization]
@@ -82,14 +48,14 @@ describe('stopOnAuthorization', () => {
     const pending = pendingAuthorization(result)
     expect(pending?.toolCallIds).toEqual(['call-1'])
     expect(pending?.connections.map(({ authenticationLink }) => authenticationLink)).toEqual([
-      'https://consent.test/secret-link',
+      'https://consent.test/secret-link-1',
     ])
     expect(model.doGenerateCalls).toHaveLength(1)
     expect(JSON.stringify(result.responseMessages)).not.toContain('secret-link')
   })
 
   it('lets a run go on that needs no consent', async () => {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     state.consented = true
     const tools = await createUserTools(latchkey)('ann')
     const result = await generateText({
@@ -109,7 +75,7 @@ describe('callAgain', () => {
   ])(
     'makes the refused call once, as it was, when it stood %s, from messages that were JSON',
     async (_how, calls, done) => {
-      const { state, latchkey } = mailbox()
+      const { state, latchkey } = expiredMailbox()
       const stopped = await generateText({
         model: scripted(calls),
         tools: await createUserTools(latchkey)('ann'),
@@ -137,9 +103,76 @@ describe('callAgain', () => {
   )
 })
 
+async function toolsOf(options: object) {
+  const { state, latchkey } = expiredMailbox()
+  state.consented = true
+  return { state, tools: await createUserTools(latchkey)('ann', options) }
+}
+
+/** What the messages of the next run end with, when a person has answered what a run has asked. */
+function answered(content: ContentPart<ToolSet>[], approved: boolean): ModelMessage[] {
+  const asked = content.filter((part) => part.type === 'tool-approval-request')
+  const answers = asked.map(({ approvalId }) => ({ type: 'tool-approval-response' as const, approvalId, approved }))
+  return [{ role: 'tool', content: answers }]
+}
+
+describe('createUserTools with approve', () => {
+  it.each([
+    [true, ['look {}', 'send {"to":"x"}']],
+    [false, ['look {}']],
+  ])(
+    'asks before a call that is not said to be harmless; it is made only if it is approved (%s)',
+    async (approved, done) => {
+      const { state, tools } = await toolsOf({ approve: 'destructive' })
+      const run = { tools, stopWhen: isStepCount(5) }
+      const first = await generateText({ ...run, model: scripted([SEND, LOOK]), messages: GO })
+      const asked = first.content.filter((part) => part.type === 'tool-approval-request')
+      expect(asked.map(({ toolCall }) => toolCall.toolCallId)).toEqual(['call-1'])
+      expect(state.done).toEqual(['look {}'])
+      const kept = [...GO, ...first.responseMessages, ...answered(first.content, approved)]
+      // In whatever process.
+      const messages: ModelMessage[] = JSON.parse(JSON.stringify(kept))
+      const second = await generateText({ ...run, model: scripted(), messages })
+      expect([state.done, second.text]).toEqual([done, 'done'])
+    },
+  )
+
+  it('makes no unapproved call when a `toolApproval` of the run takes the place of the question', async () => {
+    const { state, tools } = await toolsOf({ approve: 'destructive' })
+    const model = scripted([SEND, LOOK])
+    await generateText({ model, tools, messages: GO, toolApproval: () => undefined, stopWhen: isStepCount(5) })
+    expect(state.done).toEqual(['look {}'])
+    expect(JSON.stringify(model.doGenerateCalls.at(-1)?.prompt)).toContain(
+      'a person has to approve it, and was not asked',
+    )
+  })
+
+  it('tells the model, and the app with the link, when an approved call lacks consent', async () => {
+    const shown: unknown[] = []
+    const onAuthorizationRequired = (connections: readonly ConnectionState[]) =>
+      void shown.push(connections[0]?.authenticationLink)
+    const { state, tools } = await toolsOf({ approve: 'destructive', onAuthorizationRequired })
+    state.consented = false
+    const first = await generateText({ tools, model: scripted([SEND]), messages: GO })
+    const messages = [...GO, ...first.responseMessages, ...answered(first.content, true)]
+    const model = scripted()
+    await generateText({ tools, model, messages })
+    expect([state.done, shown]).toEqual([[], ['https://consent.test/secret-link-1']])
+    expect(JSON.stringify(model.doGenerateCalls)).toContain('mail has to be authorized')
+    expect(JSON.stringify(model.doGenerateCalls)).not.toContain('secret-link')
+  })
+
+  it('makes no call when it cannot be decided', async () => {
+    const down = new Error('the policy server is down')
+    const { state, tools } = await toolsOf({ approve: () => Promise.reject(down) })
+    await expect(generateText({ model: scripted([SEND]), tools, messages: GO })).rejects.toThrow(down)
+    expect(state.done).toEqual([])
+  })
+})
+
 describe('a ToolLoopAgent for many users', () => {
   it('has the tools of the user that each call names', async () => {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     state.consented = true
     const asked: string[] = []
     const getTools = createUserTools({
@@ -166,7 +199,7 @@ describe('refreshTools', () => {
   it.each(['generateText', 'ToolLoopAgent'])(
     'adds the tools that became available to the next step of %s',
     async (how) => {
-      const { state, latchkey } = mailbox()
+      const { state, latchkey } = expiredMailbox()
       let isConnected = false
       const userTools = async () => {
         const all = await latchkey.userTools()
@@ -189,7 +222,7 @@ describe('refreshTools', () => {
   )
 
   it('does not end the run when the tools cannot be got again', async () => {
-    const { latchkey } = mailbox()
+    const { latchkey } = expiredMailbox()
     let asked = 0
     const userTools = async () => {
       if ((asked += 1) > 1) throw new LatchkeyError('unavailable', 'down')

@@ -1,5 +1,5 @@
 import { Command, interrupt, MemorySaver } from '@langchain/langgraph'
-import { ConnectionState, LatchkeyError, type UserTool, type UserTools } from '@latchkey/core'
+import { ConnectionState, LatchkeyError, type UserTools } from '@latchkey/core'
 import {
   createUserTools,
   userToolsMiddleware,
@@ -10,6 +10,7 @@ import * as fc from 'fast-check'
 import { AIMessage, createAgent, createMiddleware, fakeModel, ToolMessage, type HITLRequest } from 'langchain'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
+import { expiredMailbox } from './fixtures/agents/expiredMailbox.ts'
 
 const CALLS = [
   { name: 'send', args: { to: 'x' } },
@@ -17,41 +18,6 @@ const CALLS = [
 ]
 const GO = { messages: [{ role: 'user' as const, content: 'go' }] }
 const THREAD = { configurable: { thread_id: 'thread' } }
-
-/** A mailbox of a user whose consent has ended: `send` needs it, `look` does not, and says that it only reads. */
-function mailbox() {
-  const done: string[] = []
-  let links = 0
-  const state = { consented: false, done }
-  const needsConsent = () => {
-    const connection = { connectionId: 'c1', connectionName: 'mail', status: 'EXPIRED' }
-    const authenticationLink = `https://consent.test/${(links += 1)}`
-    const connections = [new ConnectionState({ ...connection, authenticationLink })]
-    return new LatchkeyError('authorization_required', 'mail has to be authorized', { connections })
-  }
-  const tool = (name: string, isFree: boolean): UserTool => ({
-    name,
-    mcpName: name,
-    title: undefined,
-    description: name,
-    inputSchema: { type: 'object' },
-    outputSchema: undefined,
-    annotations: isFree ? { readOnlyHint: true } : undefined,
-    async call(args, options) {
-      options?.signal?.throwIfAborted()
-      if (!isFree && !state.consented) throw needsConsent()
-      done.push(`${name} ${JSON.stringify(args)}`)
-      return { content: [{ type: 'text', text: `${name} is done` }] }
-    },
-  })
-  const report = { renamed: [], dropped: [], unavailable: [] }
-  const userTools = async (): Promise<UserTools> => ({
-    tools: [tool('send', false), tool('look', true)],
-    report,
-    missing: [],
-  })
-  return { state, latchkey: { userTools } }
-}
 
 const scripted = () =>
   fakeModel()
@@ -79,7 +45,7 @@ describe.each([
   ['createAgent with wrapToolCall middleware', [passing]],
 ])('createUserTools with interrupt, in %s', (_, middleware) => {
   it('stops with the link, and carries each of two parallel calls out once when it is resumed', async () => {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     const tools = await createUserTools(latchkey)('ann', { interrupt })
     const model = scripted()
     const agent = createAgent({ model, tools, middleware, checkpointer: new MemorySaver() })
@@ -89,7 +55,9 @@ describe.each([
         type: 'authorization_required',
         userIdentifier: 'ann',
         tool: 'send',
-        connections: [{ connectionName: 'mail', authenticationLink: 'https://consent.test/1', expiresAt: undefined }],
+        connections: [
+          { connectionName: 'mail', authenticationLink: 'https://consent.test/secret-link-1', expiresAt: undefined },
+        ],
       },
     ])
     expect(state.done).toEqual(['look {}'])
@@ -101,11 +69,11 @@ describe.each([
   })
 
   it('stops once more, with a fresh link, when it is resumed before the consent', async () => {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     const tools = await createUserTools(latchkey)('ann', { interrupt })
     const agent = createAgent({ model: scripted(), tools, middleware, checkpointer: new MemorySaver() })
     await agent.invoke(GO, THREAD)
-    for (const link of ['https://consent.test/2', 'https://consent.test/3']) {
+    for (const link of ['https://consent.test/secret-link-2', 'https://consent.test/secret-link-3']) {
       const again = await agent.invoke(new Command({ resume: 'connected' }), THREAD)
       expect(interruptsOf(again)[0]?.connections[0]?.authenticationLink).toBe(link)
     }
@@ -115,7 +83,7 @@ describe.each([
   })
 
   it('goes on without the call, and tells the model, when the user declined', async () => {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     const tools = await createUserTools(latchkey)('ann', { interrupt })
     const agent = createAgent({ model: scripted(), tools, middleware, checkpointer: new MemorySaver() })
     await agent.invoke(GO, THREAD)
@@ -125,14 +93,14 @@ describe.each([
   })
 
   it('tells the model and the app, and does not stop, where there is no checkpointer', async () => {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     const asked: string[] = []
     const onAuthorizationRequired = ([connection]: readonly ConnectionState[]) =>
       void asked.push(connection?.connectionName ?? '')
     const tools = await createUserTools(latchkey)('ann', { interrupt, onAuthorizationRequired })
     const { messages } = await createAgent({ model: scripted(), tools, middleware }).invoke(GO)
     expect(messages.at(-1)?.text).toContain('mail has to be authorized')
-    expect(messages.at(-1)?.text).not.toContain('consent.test')
+    expect(messages.at(-1)?.text).not.toContain('secret-link')
     expect(asked).toEqual(['mail'])
     expect(state.done).toEqual(['look {}'])
   })
@@ -156,7 +124,7 @@ describe.each([
   ['createAgent with wrapToolCall middleware', [passing]],
 ])('createUserTools with approve, in %s', (_, middleware) => {
   async function agentOf(consented: boolean, options: object = {}) {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     state.consented = consented
     const tools = await createUserTools(latchkey)('ann', { interrupt, approve: 'writes', ...options })
     const model = scripted()
@@ -202,15 +170,15 @@ describe.each([
   it('takes an answer for what was asked: whatever the answers, it calls once, approved and with consent, or not at all', async () => {
     const answer = fc.constantFrom(
       'approved',
-      'connected',
       { type: 'approve' },
+      'connected',
       'declined',
       { type: 'reject' },
       'what?',
     )
     const turn = fc.record({ resume: answer, consents: fc.boolean() })
     await fc.assert(
-      fc.asyncProperty(fc.array(turn, { maxLength: 6 }), async (turns) => {
+      fc.asyncProperty(fc.array(turn, { minLength: 2, maxLength: 6 }), async (turns) => {
         const { state, agent } = await agentOf(false)
         let open = openIn(await agent.invoke(GO, THREAD))
         let [isApproved, isDeclined] = [false, false]
@@ -228,12 +196,12 @@ describe.each([
           expect(open.length).toBe(isMade || isDeclined ? 0 : 1)
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 50 },
     )
   })
 
   it('tells the model, and makes no call, where there is no checkpointer', async () => {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     state.consented = true
     const tools = await createUserTools(latchkey)('ann', { interrupt, approve: 'destructive' })
     const { messages } = await createAgent({ model: scripted(), tools, middleware }).invoke(GO)
@@ -265,7 +233,7 @@ describe.each([
 
 describe('approve without interrupt', () => {
   it("is refused as a caller's mistake", async () => {
-    const { latchkey } = mailbox()
+    const { latchkey } = expiredMailbox()
     await expect(createUserTools(latchkey)('ann', { approve: 'writes' })).rejects.toThrow(TypeError)
     expect(() => userToolsMiddleware(latchkey, { approve: 'writes' })).toThrow(/`approve` needs `interrupt`/)
   })
@@ -276,7 +244,7 @@ describe('userToolsMiddleware', () => {
 
   it('gives one agent the tools of whichever user runs it, as they are at each step', async () => {
     const asked: string[] = []
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     state.consented = true
     const userTools = async (user: string): Promise<UserTools> => {
       asked.push(user)
@@ -306,7 +274,7 @@ describe('userToolsMiddleware', () => {
   })
 
   it('says whose run it is that it cannot tell', async () => {
-    const { latchkey } = mailbox()
+    const { latchkey } = expiredMailbox()
     const agent = createAgent({
       model: scripted(),
       tools: [],
@@ -316,7 +284,7 @@ describe('userToolsMiddleware', () => {
   })
 
   it('stops and goes on in the middle of a run as the tools alone do', async () => {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     const middleware = [createMiddleware(userToolsMiddleware(latchkey, { interrupt }))]
     const model = scripted()
     const agent = createAgent({ model, tools: [], middleware, contextSchema, checkpointer: new MemorySaver() })
@@ -329,7 +297,7 @@ describe('userToolsMiddleware', () => {
   })
 
   it('has a call approved, and then consented to, as the tools alone do', async () => {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     const middleware = [createMiddleware(userToolsMiddleware(latchkey, { interrupt, approve: 'destructive' }))]
     const agent = createAgent({
       model: scripted(),
@@ -348,7 +316,7 @@ describe('userToolsMiddleware', () => {
   })
 
   it('stops before the model is asked when the tools cannot be had yet', async () => {
-    const { state, latchkey } = mailbox()
+    const { state, latchkey } = expiredMailbox()
     state.consented = true
     let isConnected = false
     const connections = [new ConnectionState({ connectionId: 'c1', connectionName: 'mail', status: 'PENDING_AUTH' })]

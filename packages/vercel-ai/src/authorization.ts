@@ -1,4 +1,4 @@
-import { isAuthorizationRequired, type ConnectionState } from '@latchkey/core'
+import { isAuthorizationRequired, type ConnectionState, type LatchkeyError } from '@latchkey/core'
 import type { ModelMessage, StepResult, StopCondition, ToolSet } from 'ai'
 
 /** What a run has stopped for. */
@@ -12,6 +12,14 @@ export interface PendingAuthorization {
 // Whatever the tools are: only what all of them have in common is read.
 // oxlint-disable-next-line typescript/no-explicit-any
 type Steps = readonly Pick<StepResult<any, any>, 'content'>[]
+type Content = Steps[number]['content'][number]
+
+const refusals = new WeakMap<object, LatchkeyError>()
+
+/** Remembers what a request for approval stands for: the refusal itself is not in the content any more. */
+export function rememberRefusal(request: object, refusal: LatchkeyError): void {
+  refusals.set(request, refusal)
+}
 
 /**
  * A stop condition: ends the run after the step in which a call needed the user's consent, so that the links can be shown.
@@ -29,14 +37,19 @@ export const stopOnAuthorization: StopCondition<ToolSet> = ({ steps }) => pendin
  * if (pending) show(pending.connections)
  */
 export function pendingAuthorization({ steps }: { steps: Steps }): PendingAuthorization | undefined {
-  const refused = (steps.at(-1)?.content ?? []).flatMap((part) =>
-    part.type === 'tool-error' && isAuthorizationRequired(part.error)
-      ? [{ toolCallId: part.toolCallId, connections: part.error.connections }]
-      : [],
-  )
+  const refused = (steps.at(-1)?.content ?? []).flatMap(refusedCall)
   if (refused.length === 0) return undefined
   const connections = new Map(refused.flatMap((call) => call.connections.map((state) => [state.connectionName, state])))
   return { connections: [...connections.values()], toolCallIds: refused.map(({ toolCallId }) => toolCallId) }
+}
+
+function refusedCall(part: Content): { toolCallId: string; connections: readonly ConnectionState[] }[] {
+  if (part.type === 'tool-approval-request') {
+    const refusal = refusals.get(part)
+    return refusal ? [{ toolCallId: part.toolCall.toolCallId, connections: refusal.connections }] : []
+  }
+  if (part.type !== 'tool-error' || !isAuthorizationRequired(part.error)) return []
+  return [{ toolCallId: part.toolCallId, connections: part.error.connections }]
 }
 
 /**

@@ -1,7 +1,7 @@
 import { agentTools, type AgentToolsOptions, type Latchkey } from '@latchkey/core'
 import type { ToolSet } from 'ai'
 
-import { rememberRefresh } from './refreshTools.ts'
+import { rememberState } from './toolSetState.ts'
 import { toTool } from './toTool.ts'
 
 /** How one user's tools are got and called. */
@@ -22,7 +22,7 @@ export type UserToolsForAiSdkOptions = AgentToolsOptions
  * @returns `(userIdentifier, options?) => Promise<ToolSet>`. It throws what `latchkey.userTools` throws: a
  * `LatchkeyError` with code `authorization_required`, `authorization_timeout`, `authorization_failed`, `aborted`,
  * `timeout`, `unknown_config`, `invalid_user_identifier`, `unauthorized`, `unavailable`, `invalid_response`,
- * `not_ready` or `rejected`; or a `TypeError` when `toolTimeoutMs` is no time span.
+ * `not_ready` or `rejected`; or a `TypeError` when an option is wrong.
  *
  * @example
  * const userTools = createUserTools(createLatchkey({ config: 'email-agent' }))
@@ -33,7 +33,9 @@ export function createUserTools(
 ): (userIdentifier: string, options?: UserToolsForAiSdkOptions) => Promise<ToolSet> {
   return async function getTools(userIdentifier, options = {}): Promise<ToolSet> {
     const tools = await agentTools(latchkey, userIdentifier, options)
-    const toolSet = Object.fromEntries(tools.map((userTool) => [userTool.name, toTool(userTool, options)]))
-    return rememberRefresh(toolSet, () => getTools(userIdentifier, options))
+    const refused = new Set<string>()
+    const given = { ...options, onRefused: (toolCallId: string) => refused.add(toolCallId) }
+    const toolSet = Object.fromEntries(tools.map((userTool) => [userTool.name, toTool(userTool, given)]))
+    return rememberState(toolSet, { refused, refresh: () => getTools(userIdentifier, options) })
   }
 }

@@ -1,5 +1,6 @@
 export { createLatchkey, LatchkeyError, type ConnectionState } from '@latchkey/core'
 export { callAgain, pendingAuthorization, stopOnAuthorization, type PendingAuthorization } from './authorization.ts'
+export { authorizationAsApproval, type AuthorizationAsApproval, type RunSettings } from './authorizationAsApproval.ts'
 export {
   authorizationParts,
   type AuthorizationCard,

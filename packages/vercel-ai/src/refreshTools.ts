@@ -1,14 +1,6 @@
 import type { ToolSet } from 'ai'
 
-type Refresh = () => Promise<ToolSet>
-
-const refreshes = new WeakMap<ToolSet, Refresh>()
-
-/** Remembers how a set of tools is got again. */
-export function rememberRefresh(tools: ToolSet, refresh: Refresh): ToolSet {
-  refreshes.set(tools, refresh)
-  return tools
-}
+import { stateOf } from './toolSetState.ts'
 
 /**
  * For `prepareStep`: before each step, adds to the tools what became available since, such as those of a connection that
@@ -22,8 +14,7 @@ export function rememberRefresh(tools: ToolSet, refresh: Refresh): ToolSet {
  * await generateText({ model, prompt, tools, prepareStep: refreshTools(tools), stopWhen: isStepCount(10) })
  */
 export function refreshTools(tools: ToolSet): () => Promise<undefined> {
-  const refresh = refreshes.get(tools)
-  if (!refresh) throw new TypeError('`refreshTools` needs the very object that `getUserTools` or `userTools` gave')
+  const { refresh } = stateOf(tools, 'refreshTools')
   return async () => {
     try {
       const current = await refresh()

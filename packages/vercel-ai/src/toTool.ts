@@ -1,6 +1,7 @@
 import {
   callAgentTool,
   isAuthorizationRequired,
+  needsApproval,
   tellAuthorizationRequired,
   toolError,
   type ToolResult,
@@ -9,12 +10,18 @@ import {
 
 import { jsonSchema, tool, type JSONSchema7, type Tool } from 'ai'
 
+import { checkApproved } from './approval.ts'
 import { toModelOutput } from './content.ts'
 import type { UserToolsForAiSdkOptions } from './createUserTools.ts'
 
 type Arguments = Record<string, unknown>
 
-export function toTool(userTool: UserTool, options: UserToolsForAiSdkOptions = {}): Tool {
+interface ToolOptions extends UserToolsForAiSdkOptions {
+  /** Called when a call is refused for want of the user's consent. */
+  readonly onRefused: (toolCallId: string) => void
+}
+
+export function toTool(userTool: UserTool, options: ToolOptions): Tool {
   const { mcpName, title, description, inputSchema, annotations } = userTool
   return tool({
     type: 'dynamic',
@@ -22,7 +29,12 @@ export function toTool(userTool: UserTool, options: UserToolsForAiSdkOptions = {
     metadata: JSON.parse(JSON.stringify({ mcpName, title, annotations })),
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- MCP and the AI SDK type the same JSON Schema apart.
     inputSchema: jsonSchema<Arguments>(inputSchema as JSONSchema7, { validate }),
-    execute: (args, { abortSignal }) => call(userTool, args, abortSignal, options),
+    // It goes with the tool wherever that is used, which a setting of the run does not.
+    ...(options.approve !== undefined && { needsApproval: (args) => needsApproval(userTool, args, options) }),
+    execute: async (args, execution) => {
+      await checkApproved(userTool, args, execution, options)
+      return await call(userTool, args, execution, options)
+    },
     toModelOutput: ({ output }) => toModelOutput(output),
   })
 }
@@ -41,11 +53,14 @@ function isObject(value: unknown): value is Arguments {
 async function call(
   userTool: UserTool,
   args: Arguments,
-  signal: AbortSignal | undefined,
-  options: UserToolsForAiSdkOptions,
+  { abortSignal, toolCallId }: { abortSignal?: AbortSignal; toolCallId: string },
+  options: ToolOptions,
 ): Promise<ToolResult> {
-  const result = await callAgentTool(userTool, args, signal, options).catch((error: unknown) => {
-    if (isAuthorizationRequired(error)) tellAuthorizationRequired(error, options)
+  const result = await callAgentTool(userTool, args, abortSignal, options).catch((error: unknown) => {
+    if (isAuthorizationRequired(error)) {
+      options.onRefused(toolCallId)
+      tellAuthorizationRequired(error, options)
+    }
     throw error
   })
   // Thrown, because the AI SDK hands a returned `isError` to the model as success.
