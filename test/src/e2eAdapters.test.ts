@@ -1,6 +1,4 @@
 import { createLatchkey, LatchkeyError, type Latchkey } from '@latchkey/core'
-import { createUserTools as createLangChainTools } from '@latchkey/langchain'
-import { createUserTools as createAiSdkTools } from '@latchkey/vercel-ai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type AuthorizationServer,
@@ -16,74 +14,11 @@ import {
   startMailServer,
   type Upstream,
 } from './fixtures/index.ts'
-import type { AdapterUnderTest } from './adapterContract.ts'
-import { mastraAdapter } from './adapters/mastra.ts'
-import { openAiAgentsAdapter } from './adapters/openAiAgents.ts'
-
-interface Outcome {
-  /** What the model is given. */
-  readonly text: string
-  /** What the app is given of a call that failed. */
-  readonly error: unknown
-}
-type Call = (tool: string, args?: Record<string, unknown>) => Promise<Outcome>
+import { CALLERS } from './fixtures/agents/callers.ts'
 
 const MAIL = { to: 'x@y.example', subject: 's', body: 'b' }
 
-/** One user's tools as each framework calls them. */
-const ADAPTERS: [string, (latchkey: Latchkey, user: string) => Promise<{ names: string[]; call: Call }>][] = [
-  [
-    '@latchkey/langchain',
-    async (latchkey, user) => {
-      const tools = await createLangChainTools(latchkey)(user)
-      return {
-        names: tools.map(({ name }) => name),
-        async call(name, args = {}) {
-          const tool = tools.find((candidate) => candidate.name === name)
-          const message = await tool?.invoke({ type: 'tool_call', id: 'call-1', name, args })
-          return {
-            text: JSON.stringify(message.content),
-            error: message.status === 'error' ? message.artifact : undefined,
-          }
-        },
-      }
-    },
-  ],
-  [
-    '@latchkey/vercel-ai',
-    async (latchkey, user) => {
-      const tools = await createAiSdkTools(latchkey)(user)
-      return {
-        names: Object.keys(tools),
-        async call(name, args = {}) {
-          const options = { toolCallId: 'call-1', messages: [], context: undefined }
-          const called = (async (): Promise<unknown> => await tools[name]?.execute?.(args, options))()
-          return await called.then(
-            (output) => ({ text: JSON.stringify(output), error: undefined }),
-            (error: unknown) => ({ text: error instanceof Error ? error.message : '', error }),
-          )
-        },
-      }
-    },
-  ],
-  ['@latchkey/mastra', loadedBy(mastraAdapter)],
-  ['@latchkey/openai-agents', loadedBy(openAiAgentsAdapter)],
-]
-
-function loadedBy(adapter: AdapterUnderTest): (typeof ADAPTERS)[number][1] {
-  return async (latchkey, user) => {
-    const tools = await adapter.load(latchkey, user)
-    return {
-      names: [...tools.keys()],
-      async call(name, args = {}) {
-        const { status, text = '', value } = (await tools.get(name)?.call(args)) ?? {}
-        return { text, error: status === 'error' ? value : undefined }
-      },
-    }
-  }
-}
-
-describe.each(ADAPTERS)('%s behind one gateway, before upstreams of both eras', (adapter, load) => {
+describe.each(CALLERS)('%s behind one gateway, before upstreams of both eras', (adapter, load) => {
   let authorizationServer: AuthorizationServer
   let legacy: LegacyServer
   let modern: Upstream

@@ -38,6 +38,7 @@ import { startDeadline, type Deadline } from './timing/deadline.ts'
 import { callAfterConsent } from './tools/callAfterConsent.ts'
 import { callTool } from './tools/callTool.ts'
 import { checkTools, hasPattern, matchTools } from './tools/matchTools.ts'
+import { unavailableIn } from './tools/toToolReport.ts'
 import { toUserTools } from './tools/toUserTools.ts'
 import type { ToolCallOptions, UserTools } from './tools/userTools.ts'
 
@@ -106,8 +107,7 @@ class PooledLatchkey implements Latchkey {
   }
 
   async ready(userIdentifier: string, options: ReadyOptions = {}): Promise<ReadyEndpoint> {
-    const { resolved, missing } = await this.#ready(userIdentifier, options)
-    return resolved.endpoint(missing)
+    return toEndpoint(await this.#ready(userIdentifier, options))
   }
 
   async pending(userIdentifier: string, options: PendingOptions = {}): Promise<PendingUser | undefined> {
@@ -127,8 +127,7 @@ class PooledLatchkey implements Latchkey {
     if (userIdentifier !== undefined && userIdentifier !== wait.userIdentifier)
       throw new LatchkeyError('rejected', `this pending handle is not one of user ${JSON.stringify(userIdentifier)}`)
     const { configName: config, require } = wait
-    const ready = await this.#ready(wait.userIdentifier, { ...options, config, require }, { linksShown: true })
-    return ready.resolved.endpoint(ready.missing)
+    return toEndpoint(await this.#ready(wait.userIdentifier, { ...options, config, require }, { linksShown: true }))
   }
 
   async readyMany(userIdentifiers: Iterable<string>, options: ReadyManyOptions = {}): Promise<ReadyManyReport> {
@@ -268,7 +267,7 @@ class PooledLatchkey implements Latchkey {
   }
 
   async #callOnce(
-    { userIdentifier }: Subject,
+    subject: Subject,
     { instance, key, sessionOptions }: ResolvedEndpoint,
     tool: Tool,
     args: Readonly<Record<string, unknown>>,
@@ -277,8 +276,9 @@ class PooledLatchkey implements Latchkey {
     this.#checkOpen()
     if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs)
     const calling = callTool({
-      userIdentifier,
+      userIdentifier: subject.userIdentifier,
       mcpName: tool.name,
+      connectionNames: this.#readiness.connectionNames(subject),
       signal,
       send: () => this.#pool.use(key, sessionOptions, (session) => session.callTool(tool, args, { signal, timeoutMs })),
       pendingConnections: () => this.#readiness.pendingWithLinks(instance.id, signal),
@@ -311,6 +311,10 @@ class PooledLatchkey implements Latchkey {
   #checkOpen(): void {
     if (this.#closing) throw new TypeError('this Latchkey is closed')
   }
+}
+
+function toEndpoint({ resolved, list, missing }: ReadyUser): ReadyEndpoint {
+  return resolved.endpoint({ missing, unavailable: unavailableIn(list.meta) })
 }
 
 function noUserVerification(backend: string): LatchkeyError {

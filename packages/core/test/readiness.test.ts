@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import type { ConnectionState } from '../src/index.ts'
+import { createLatchkey, latchkeyGateway, type ConnectionState } from '../src/index.ts'
+import { CLIENT_ID, CLIENT_SECRET, CONFIG } from './fixtures/scriptedControlPlane.ts'
 import { failureOf, setup, type Setup } from './fixtures/setup.ts'
 
 const EVENTS = /^GET \/api\/v1\/events/
@@ -279,6 +280,25 @@ describe('ready', () => {
     await expectNothingLeft(given)
   })
 
+  it('tells how far the user is, and shows each link once, while it waits', async () => {
+    const given = await setup({ connections: ['mail', 'calendar'] })
+    const told: string[][] = []
+    const shown: string[][] = []
+    const namesOf = (states: readonly ConnectionState[]) => states.map(({ connectionName }) => connectionName)
+    const ready = given.latchkey.ready('u1', {
+      onPending: (pending) => told.push(namesOf(pending)),
+      onAuthorizationRequired: (pending) => shown.push(namesOf(pending)),
+    })
+    await given.plane.answered(ENSURE, 2)
+    given.plane.setStatus('u1', 'mail', 'ACTIVE')
+    await given.plane.answered(ENSURE, 3)
+    given.plane.setStatus('u1', 'calendar', 'ACTIVE')
+    await ready
+    expect(told).toEqual([['mail', 'calendar'], ['calendar']])
+    expect(shown).toEqual([['mail', 'calendar']])
+    await expectNothingLeft(given)
+  })
+
   it('rejects with the error of onAuthorizationRequired', async () => {
     const given = await setup()
     const mistake = new Error('no mail server')
@@ -334,6 +354,60 @@ describe('ready', () => {
     await given.timing.timerOf(500)
     given.timing.advance(500)
     await expect(ready).resolves.toMatchObject({ userIdentifier: 'u1' })
+  })
+
+  describe('when the account turns out to be EXPIRED as the endpoint is probed', () => {
+    /** The endpoint, or its token, is refused; the account was ACTIVE until then. */
+    async function expiring(how: 'endpoint' | 'token') {
+      const given = await setup({ extensions: false })
+      given.plane.setStatus('u1', 'mail', 'ACTIVE')
+      const expire = () => {
+        given.plane.setStatus('u1', 'mail', 'EXPIRED')
+        return how === 'endpoint' ? new Response('who?', { status: 401 }) : undefined
+      }
+      given.plane.inject(how === 'endpoint' ? /mcp\/cfg_1$/ : /tokens$/, expire, 1)
+      return given
+    }
+
+    it.each(['endpoint', 'token'] as const)('gives the link at once when the %s is refused', async (how) => {
+      const { plane, latchkey } = await expiring(how)
+      const error = await failureOf(latchkey.ready('u1'))
+      expect([error.code, error.connections.map(({ connectionName }) => connectionName)]).toEqual([
+        'authorization_required',
+        ['mail'],
+      ])
+      expect(error.connections[0]?.authenticationLink).toMatch(/\/connect\//)
+      expect(plane.toolCalls).toEqual([])
+    })
+
+    it('gives the link at once when the URL is the credential, and is refused', async () => {
+      const { plane, timing } = await setup({ extensions: false })
+      plane.setStatus('u1', 'mail', 'ACTIVE')
+      plane.inject(/mcp\/canary-url-secret/, () => {
+        plane.setStatus('u1', 'mail', 'EXPIRED')
+        return new Response('who?', { status: 401 })
+      })
+      const gateway = latchkeyGateway({ url: plane.url, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET })
+      const ensureInstance: typeof gateway.ensureInstance = async (...asked) => {
+        const { instance } = await gateway.ensureInstance(...asked)
+        return { instance: { ...instance, url: instance.url, mcpServerUrl: undefined } }
+      }
+      await using latchkey = createLatchkey({ backend: { ...gateway, ensureInstance }, config: CONFIG, timing })
+      const error = await failureOf(latchkey.ready('u1'))
+      expect([error.code, error.connections[0]?.connectionName]).toEqual(['authorization_required', 'mail'])
+      expect(error.connections[0]?.authenticationLink).toMatch(/\/connect\//)
+    })
+
+    it.each(['endpoint', 'token'] as const)('shows the link and waits when the %s is refused', async (how) => {
+      const given = await expiring(how)
+      const shown = Promise.withResolvers<readonly ConnectionState[]>()
+      const ready = given.latchkey.ready('u1', { onAuthorizationRequired: shown.resolve })
+      expect((await shown.promise)[0]?.authenticationLink).toMatch(/\/connect\//)
+      await given.plane.answered(EVENTS)
+      given.plane.setStatus('u1', 'mail', 'ACTIVE')
+      await expect(ready).resolves.toMatchObject({ userIdentifier: 'u1' })
+      await expectNothingLeft(given)
+    })
   })
 
   it('says not_ready when the grace is over', async () => {

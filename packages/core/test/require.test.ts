@@ -193,6 +193,8 @@ describe('the probe of an endpoint', () => {
     plane.setStatus('u1', 'mail', 'ACTIVE')
     plane.unavailable = unreachable
     expect((await latchkey.userTools('u1')).report.unavailable).toEqual(unreachable)
+    expect((await latchkey.ready('u1')).unavailable).toEqual(unreachable)
+    expect((await latchkey.readyMany(['u1'])).ready[0]?.unavailable).toEqual(unreachable)
     expect(plane.count(MCP)).toBe(1)
   })
 })

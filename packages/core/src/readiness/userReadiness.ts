@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import type { Backend, EnsuredInstance, McpInstance } from '../backends/backend.ts'
-import { LatchkeyError } from '../errors.ts'
+import { isAuthorizationRequired, LatchkeyError } from '../errors.ts'
 import type { Fetch } from '../http/httpClient.ts'
 import type { ReadyOptions } from '../latchkey.ts'
 import type { ToolList } from '../session/mcpSession.ts'
 import { resolveEndpoint, type ResolvedEndpoint } from '../session/resolvedEndpoint.ts'
 import type { SessionPool } from '../session/sessionPool.ts'
+import { httpStatus } from '../session/translateMcpError.ts'
 import type { Deadline } from '../timing/deadline.ts'
 import { SingleFlight } from '../timing/singleFlight.ts'
 import type { Timing } from '../timing/timing.ts'
@@ -53,6 +54,7 @@ export interface UserReadinessOptions {
 
 interface Known {
   readonly resolved: ResolvedEndpoint
+  readonly connectionNames: readonly string[]
   /** The connections that were ACTIVE. */
   readonly active: string
   readonly isComplete: boolean
@@ -95,18 +97,32 @@ export class UserReadiness {
     return known && list ? { resolved: known.resolved, list, missing: [] } : undefined
   }
 
+  /** The connections of the user's config, as far as they are known. */
+  connectionNames(subject: Subject): readonly string[] {
+    return this.#known.peek(this.#scopedKey(subject))?.connectionNames ?? []
+  }
+
   /**
-   * An upstream may refuse a credential that was believed good until its tools were listed; the gateway then says so in
-   * the list, and the user is asked after all. Once: what still lacks consent then is in the report.
+   * A grant that was believed good may turn out to be none as the tools are listed: the upstream refuses the credential
+   * (the gateway then says so in the list), or the endpoint the user. The user is asked after all then. Once: what still
+   * lacks consent after that is in the report.
    */
   async ready(subject: Subject, request: ReadyRequest, deadline: Deadline): Promise<ReadyUser> {
     const user = await this.#readyAsBelieved(subject, request, deadline)
-    if (!lacksConsent(user.list)) return user
-    this.#options.pool.peek(user.resolved.key)?.forgetTools()
-    return this.#readyAsBelieved(subject, request, deadline)
+    if (!(user instanceof LatchkeyError) && !lacksConsent(user.list)) return user
+    const known = this.#known.peek(this.#scopedKey(subject))
+    if (known) this.#options.pool.peek(known.resolved.key)?.forgetTools()
+    const again = await this.#readyAsBelieved(subject, request, deadline)
+    if (again instanceof LatchkeyError) throw again
+    return again
   }
 
-  async #readyAsBelieved(subject: Subject, request: ReadyRequest, deadline: Deadline): Promise<ReadyUser> {
+  /** @returns the refusal, if the endpoint refuses the user although everything that is required was ACTIVE. */
+  async #readyAsBelieved(
+    subject: Subject,
+    request: ReadyRequest,
+    deadline: Deadline,
+  ): Promise<ReadyUser | LatchkeyError> {
     const { signal } = deadline
     const { ensured, states } = await this.#believed(subject, signal)
     refuseUnknownNames(subject, states, request.require)
@@ -114,10 +130,15 @@ export class UserReadiness {
       ? { ensured, states, fresh: [] }
       : await this.#authorize(subject, ensured, request, deadline)
     const resolved = this.#remember(subject, authorized)
-    // A tool that there cannot be is refused here, and not taken for an endpoint that is slow to start.
-    if (subject.tools) await resolved.credential.headers(signal)
-    const list = await this.#probe(subject, resolved, authorized, request.require, deadline)
-    return { resolved, list, missing: await this.#missing(authorized, request, signal) }
+    try {
+      // A tool that there cannot be is refused here, and not taken for an endpoint that is slow to start.
+      if (subject.tools) await resolved.credential.headers(signal)
+      const list = await this.#probe(subject, resolved, authorized, request.require, deadline)
+      return { resolved, list, missing: await this.#missing(authorized, request, signal) }
+    } catch (error) {
+      if (isAuthorizationRequired(error)) return error
+      throw error
+    }
   }
 
   /** What is pending of a requirement, with links; empty if nothing is. Waits for nothing. */
@@ -253,13 +274,14 @@ export class UserReadiness {
       pool.peek(resolved.key)?.forgetTools()
     }
     if (isSame && ensured.sessionToken && !subject.tools) resolved.credential.offer(ensured.sessionToken)
-    this.#known.set(key, { resolved, active, isComplete: states.every((state) => state.isActive) })
+    const connectionNames = states.map(({ connectionName }) => connectionName)
+    this.#known.set(key, { resolved, connectionNames, active, isComplete: states.every((state) => state.isActive) })
     return resolved
   }
 
   #probe(
     subject: Subject,
-    { key, sessionOptions }: ResolvedEndpoint,
+    { instance, key, sessionOptions }: ResolvedEndpoint,
     { states, fresh }: Authorized,
     require: Requirement,
     deadline: Deadline,
@@ -267,7 +289,7 @@ export class UserReadiness {
     const { pool, timing, graceMs } = this.#options
     const list = () => pool.use(key, sessionOptions, (session) => session.listTools(deadline.signal))
     return probe({
-      list,
+      list: () => list().catch((error: unknown) => this.#whyRefused(error, subject, instance.id, require, deadline)),
       judge: (answer) => unserved(unavailableIn(answer.meta), { states, fresh, require }),
       forget: () => pool.peek(key)?.forgetTools(),
       deadline,
@@ -275,6 +297,19 @@ export class UserReadiness {
       timing,
       subject: nameOf(subject),
     })
+  }
+
+  /** An endpoint that refuses a user whose account is only just ACTIVE gets its grace; any other user is asked. */
+  async #whyRefused(
+    error: unknown,
+    subject: Subject,
+    instanceId: string,
+    require: Requirement,
+    { signal }: Deadline,
+  ): Promise<never> {
+    if (httpStatus(error) !== 401) throw error
+    const states = await this.#options.backend.getAuthState(instanceId, { signal }).catch(() => [])
+    throw isSatisfied(states, require) ? error : authorizationRequired(subject, blocking(states, require))
   }
 
   /** What was not required and is not ACTIVE, with links; who wants to be told is told. */

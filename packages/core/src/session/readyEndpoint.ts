@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import type { McpInstance } from '../backends/backend.ts'
 import type { ConnectionState } from '../readiness/connectionState.ts'
+import type { ToolReport } from '../tools/userTools.ts'
 
 /** What an agent connects to: a URL and the headers that go with it. Made by `latchkey.ready()`. */
 export class ReadyEndpoint {
@@ -9,6 +10,8 @@ export class ReadyEndpoint {
   readonly config: string
   /** The connections that are not ACTIVE and were not required, with their links. */
   readonly missing: readonly ConnectionState[]
+  /** The connections that are ACTIVE and whose tools cannot be listed all the same, and why. */
+  readonly unavailable: ToolReport['unavailable']
   readonly #url: string
   readonly #headers: () => Promise<Record<string, string>>
 
@@ -17,13 +20,15 @@ export class ReadyEndpoint {
     config: string
     url: string
     headers: () => Promise<Record<string, string>>
-    missing?: readonly ConnectionState[]
+    missing: readonly ConnectionState[]
+    unavailable: ToolReport['unavailable']
   }) {
     this.userIdentifier = init.userIdentifier
     this.config = init.config
     this.#url = init.url
     this.#headers = init.headers
-    this.missing = init.missing ?? []
+    this.missing = init.missing
+    this.unavailable = init.unavailable
   }
 
   /** The MCP endpoint. Treat it as a secret: with a backend that has no session tokens, it is the credential. */

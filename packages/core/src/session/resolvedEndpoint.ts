@@ -1,6 +1,5 @@
 import type { Backend, EnsuredInstance, McpInstance } from '../backends/backend.ts'
 import type { Fetch } from '../http/httpClient.ts'
-import type { ConnectionState } from '../readiness/connectionState.ts'
 import { scopeOf, type Subject } from '../readiness/subject.ts'
 import type { Timing } from '../timing/timing.ts'
 import { createCredential, type Credential } from './credential.ts'
@@ -13,7 +12,7 @@ export interface ResolvedEndpoint {
   readonly instance: McpInstance
   readonly key: SessionKey
   readonly credential: Credential
-  readonly endpoint: (missing: readonly ConnectionState[]) => ReadyEndpoint
+  readonly endpoint: (state: Pick<ReadyEndpoint, 'missing' | 'unavailable'>) => ReadyEndpoint
   readonly sessionOptions: () => McpSessionOptions
 }
 
@@ -39,13 +38,13 @@ export function resolveEndpoint(
       scope: scopeOf(asked),
     },
     credential,
-    endpoint: (missing) =>
+    endpoint: (state) =>
       new ReadyEndpoint({
         userIdentifier,
         config: configName,
         url: credential.url,
         headers: () => credential.headers(),
-        missing,
+        ...state,
       }),
     sessionOptions: () => ({ credential, fetch, timing, requestTimeoutMs, discoverResult }),
   }

@@ -17,12 +17,17 @@ interface Elicitation {
  * The connections that a tool call wants authorized, with their links: from an `input_required` result (MCP 2026-07-28)
  * or a -32042 error (2025-11-25). Undefined if what came is neither; empty if it asks for something else than a link.
  *
- * @param toolName tells the connection where the endpoint does not.
+ * @param toolName tells the connection where the endpoint does not, with the names of those that there are.
  */
-export function authorizationLinks(outcome: unknown, toolName: string): readonly ConnectionState[] | undefined {
+export function authorizationLinks(
+  outcome: unknown,
+  toolName: string,
+  connectionNames: readonly string[],
+): readonly ConnectionState[] | undefined {
   return elicitations(outcome)?.flatMap(({ params, connectionName }) => {
     const parsed = urlElicitationSchema.safeParse(params)
-    return parsed.success ? [toConnectionState(parsed.data.url, connectionName ?? connectionOfTool(toolName))] : []
+    if (!parsed.success) return []
+    return [toConnectionState(parsed.data.url, connectionName ?? connectionOfTool(toolName, connectionNames))]
   })
 }
 
@@ -40,9 +45,10 @@ function connectionOfKey(key: string): string | undefined {
 }
 
 /** The gateway's tools are named `connection__tool` where a config has several connections. */
-function connectionOfTool(toolName: string): string {
-  const end = toolName.indexOf('__')
-  return end > 0 ? toolName.slice(0, end) : toolName
+function connectionOfTool(toolName: string, connectionNames: readonly string[]): string {
+  const named = connectionNames.filter((name) => toolName.startsWith(`${name}__`))
+  const [longest] = named.toSorted((a, b) => b.length - a.length)
+  return longest ?? (connectionNames.length === 1 ? connectionNames[0] : undefined) ?? toolName
 }
 
 /** Neither era says the connection's id or status: what is known is that its user has to act. */

@@ -13,6 +13,8 @@ import { authorizationLinks } from './authorizationLinks.ts'
 export interface ToolCallContext {
   readonly userIdentifier: string
   readonly mcpName: string
+  /** The connections of the user's config. */
+  readonly connectionNames: readonly string[]
   readonly signal: AbortSignal | undefined
   /** Sends the call, once. */
   send(): Promise<CallToolResult | InputRequiredResult>
@@ -27,7 +29,7 @@ const INVALID_PARAMS = -32_602
 /** Calls a tool once, and says in our own words what went wrong. */
 export async function callTool(context: ToolCallContext): Promise<CallToolResult> {
   const outcome = await send(context)
-  const links = authorizationLinks(outcome, context.mcpName)
+  const links = authorizationLinks(outcome, context.mcpName, context.connectionNames)
   if (links || isInputRequiredResult(outcome)) throw authorizationRequired(context, links ?? [])
   return outcome
 }
@@ -43,7 +45,7 @@ async function send(context: ToolCallContext): Promise<CallToolResult | InputReq
 async function translateCallError(context: ToolCallContext, error: unknown): Promise<LatchkeyError> {
   const { mcpName, signal, userIdentifier } = context
   const doing = `calling tool ${JSON.stringify(mcpName)} for user ${JSON.stringify(userIdentifier)}`
-  const links = authorizationLinks(error, mcpName)
+  const links = authorizationLinks(error, mcpName, context.connectionNames)
   if (links) return authorizationRequired(context, links)
   if (isUnknownTool(error)) {
     context.forget()
@@ -75,8 +77,9 @@ async function refusedForWhom(context: ToolCallContext, refusal: LatchkeyError):
   try {
     const pending = await context.pendingConnections()
     return pending.length > 0 ? authorizationRequired(context, pending) : refusal
-  } catch {
-    return refusal
+  } catch (cause) {
+    // Nobody could consent to what nobody can name, such as that of a user who was revoked.
+    return new LatchkeyError('unauthorized', refusal.message, { cause })
   }
 }
 
