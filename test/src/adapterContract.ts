@@ -57,7 +57,11 @@ export interface AgentRun {
 }
 
 export interface AdapterUnderTest {
-  load(latchkey: Latchkey, userIdentifier: string, options?: AdapterOptions): Promise<Map<string, LoadedTool>>
+  load(
+    latchkey: Pick<Latchkey, 'userTools'>,
+    userIdentifier: string,
+    options?: AdapterOptions,
+  ): Promise<Map<string, LoadedTool>>
   /** The names of the tools that `getUserTools` gives. */
   getUserTools(
     userIdentifier: string,

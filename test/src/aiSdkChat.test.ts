@@ -28,7 +28,7 @@ describe('authorizationAsApproval, in a chat', () => {
     const { state, model, chat, reasons, prompts } = await chatAfter([SEND, LOOK])
     expect(reasons()).toEqual([`${LINK}1`])
     expect(chat.asked[0]?.id).toMatch(/^latchkey-authorization-/)
-    expect(state.done).toEqual(['look {}'])
+    expect([state.done, chat.error]).toEqual([['look {}'], undefined])
     expect(model.doStreamCalls).toHaveLength(1)
 
     state.consented = true

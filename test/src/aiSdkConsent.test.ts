@@ -7,42 +7,20 @@ import {
   stopOnAuthorization,
 } from '@latchkey/vercel-ai'
 import { generateText, isStepCount, ToolLoopAgent, type ContentPart, type ModelMessage, type ToolSet } from 'ai'
-import { MockLanguageModelV4 } from 'ai/test'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { expiredMailbox } from './fixtures/agents/expiredMailbox.ts'
+import { scriptedModel } from './fixtures/agents/scriptedModel.ts'
 
-type Content = Awaited<ReturnType<MockLanguageModelV4['doGenerate']>>['content']
-
-/** A model that gives these answers in turn. */
-function scripted(...answers: Content[]): MockLanguageModelV4 {
-  const left = [...answers]
-  return new MockLanguageModelV4({
-    doGenerate: async () => {
-      const content = left.shift() ?? [{ type: 'text', text: 'done' }]
-      const isCall = content.some(({ type }) => type === 'tool-call')
-      return {
-        content,
-        finishReason: { unified: isCall ? 'tool-calls' : 'stop', raw: undefined },
-        usage: {
-          inputTokens: { total: 1, noCache: 1, cacheRead: 0, cacheWrite: 0 },
-          outputTokens: { total: 1, text: 1, reasoning: 0 },
-        },
-        warnings: [],
-      }
-    },
-  })
-}
-
-const SEND = { type: 'tool-call' as const, toolCallId: 'call-1', toolName: 'send', input: '{"to":"x"}' }
-const LOOK = { type: 'tool-call' as const, toolCallId: 'call-2', toolName: 'look', input: '{}' }
+const SEND = { toolCallId: 'call-1', toolName: 'send', input: '{"to":"x"}' }
+const LOOK = { toolCallId: 'call-2', toolName: 'look', input: '{}' }
 const GO: ModelMessage[] = [{ role: 'user', content: 'go' }]
 
 describe('stopOnAuthorization', () => {
   it('ends the run with the links in hand, and without them in what the model and the messages get', async () => {
     const { latchkey } = expiredMailbox()
     const tools = await createUserTools(latchkey)('ann')
-    const model = scripted([SEND, LOOK])
+    const model = scriptedModel([SEND, LOOK])
     const stopWhen = [isStepCount(5), stopOnAuthorization]
     const result = await generateText({ model, tools, messages: GO, stopWhen })
     const pending = pendingAuthorization(result)
@@ -59,7 +37,7 @@ describe('stopOnAuthorization', () => {
     state.consented = true
     const tools = await createUserTools(latchkey)('ann')
     const result = await generateText({
-      model: scripted([SEND]),
+      model: scriptedModel([SEND]),
       tools,
       messages: GO,
       stopWhen: [isStepCount(5), stopOnAuthorization],
@@ -77,7 +55,7 @@ describe('callAgain', () => {
     async (_how, calls, done) => {
       const { state, latchkey } = expiredMailbox()
       const stopped = await generateText({
-        model: scripted(calls),
+        model: scriptedModel(calls),
         tools: await createUserTools(latchkey)('ann'),
         messages: GO,
         stopWhen: [isStepCount(5), stopOnAuthorization],
@@ -87,7 +65,7 @@ describe('callAgain', () => {
 
       state.consented = true
       const read: { messages: ModelMessage[]; toolCallIds: string[] } = JSON.parse(kept)
-      const model = scripted()
+      const model = scriptedModel()
       const result = await generateText({
         model,
         tools: await createUserTools(latchkey)('ann'),
@@ -125,21 +103,21 @@ describe('createUserTools with approve', () => {
     async (approved, done) => {
       const { state, tools } = await toolsOf({ approve: 'destructive' })
       const run = { tools, stopWhen: isStepCount(5) }
-      const first = await generateText({ ...run, model: scripted([SEND, LOOK]), messages: GO })
+      const first = await generateText({ ...run, model: scriptedModel([SEND, LOOK]), messages: GO })
       const asked = first.content.filter((part) => part.type === 'tool-approval-request')
       expect(asked.map(({ toolCall }) => toolCall.toolCallId)).toEqual(['call-1'])
       expect(state.done).toEqual(['look {}'])
       const kept = [...GO, ...first.responseMessages, ...answered(first.content, approved)]
       // In whatever process.
       const messages: ModelMessage[] = JSON.parse(JSON.stringify(kept))
-      const second = await generateText({ ...run, model: scripted(), messages })
+      const second = await generateText({ ...run, model: scriptedModel(), messages })
       expect([state.done, second.text]).toEqual([done, 'done'])
     },
   )
 
   it('makes no unapproved call when a `toolApproval` of the run takes the place of the question', async () => {
     const { state, tools } = await toolsOf({ approve: 'destructive' })
-    const model = scripted([SEND, LOOK])
+    const model = scriptedModel([SEND, LOOK])
     await generateText({ model, tools, messages: GO, toolApproval: () => undefined, stopWhen: isStepCount(5) })
     expect(state.done).toEqual(['look {}'])
     expect(JSON.stringify(model.doGenerateCalls.at(-1)?.prompt)).toContain(
@@ -153,9 +131,9 @@ describe('createUserTools with approve', () => {
       void shown.push(connections[0]?.authenticationLink)
     const { state, tools } = await toolsOf({ approve: 'destructive', onAuthorizationRequired })
     state.consented = false
-    const first = await generateText({ tools, model: scripted([SEND]), messages: GO })
+    const first = await generateText({ tools, model: scriptedModel([SEND]), messages: GO })
     const messages = [...GO, ...first.responseMessages, ...answered(first.content, true)]
-    const model = scripted()
+    const model = scriptedModel()
     await generateText({ tools, model, messages })
     expect([state.done, shown]).toEqual([[], ['https://consent.test/secret-link-1']])
     expect(JSON.stringify(model.doGenerateCalls)).toContain('mail has to be authorized')
@@ -165,7 +143,7 @@ describe('createUserTools with approve', () => {
   it('makes no call when it cannot be decided', async () => {
     const down = new Error('the policy server is down')
     const { state, tools } = await toolsOf({ approve: () => Promise.reject(down) })
-    await expect(generateText({ model: scripted([SEND]), tools, messages: GO })).rejects.toThrow(down)
+    await expect(generateText({ model: scriptedModel([SEND]), tools, messages: GO })).rejects.toThrow(down)
     expect(state.done).toEqual([])
   })
 })
@@ -182,7 +160,7 @@ describe('a ToolLoopAgent for many users', () => {
       },
     })
     const agent = new ToolLoopAgent({
-      model: scripted([SEND]),
+      model: scriptedModel([SEND]),
       callOptionsSchema: z.object({ userId: z.string() }),
       prepareCall: async ({ options, ...rest }) => {
         const tools = await getTools(options.userId)
@@ -207,7 +185,7 @@ describe('refreshTools', () => {
       }
       state.consented = true
       const tools = await createUserTools({ userTools })('ann', { require: 'any' })
-      const model = scripted([LOOK], [SEND])
+      const model = scriptedModel([LOOK], [SEND])
       const settings = { model, tools, prepareStep: refreshTools(tools), stopWhen: isStepCount(5) }
       const onStepEnd = () => void (isConnected = true)
       if (how === 'generateText') await generateText({ ...settings, onStepEnd, messages: GO })
@@ -229,7 +207,7 @@ describe('refreshTools', () => {
       return await latchkey.userTools()
     }
     const tools = await createUserTools({ userTools })('ann')
-    const settings = { model: scripted([LOOK]), tools, prepareStep: refreshTools(tools), stopWhen: isStepCount(5) }
+    const settings = { model: scriptedModel([LOOK]), tools, prepareStep: refreshTools(tools), stopWhen: isStepCount(5) }
     expect((await generateText({ ...settings, messages: GO })).text).toBe('done')
   })
 

@@ -1,12 +1,17 @@
 import { createLatchkey, LatchkeyError, type ConnectionState, type Latchkey } from '@latchkey/core'
-import { createUserTools as createLangChainTools } from '@latchkey/langchain'
+import { createUserTools as createLangChainTools, userToolsMiddleware } from '@latchkey/langchain'
+import { createUserTools as createAiSdkTools, refreshTools } from '@latchkey/vercel-ai'
+import { generateText, isStepCount } from 'ai'
+import { AIMessage, createAgent, createMiddleware, fakeModel } from 'langchain'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import type { ConsentRun } from './fixtures/agents/consentRun.ts'
 import type { HalfOutcome } from './fixtures/agents/half.ts'
+import { scriptedModel } from './fixtures/agents/scriptedModel.ts'
 import {
   canaryOf,
   consentAs,
@@ -67,6 +72,23 @@ describe('readiness and consent, over the whole stack', () => {
     const mail = first.tools.find(({ name }) => name === 'mail__whoami')
     expect(JSON.stringify(await mail?.call({}))).toContain(canaryOf('mail', 'ann'))
   })
+
+  it.each(['langchain', 'ai-sdk'] as const)(
+    'has the tools of what becomes ACTIVE in the next step of the same run, in %s',
+    async (framework) => {
+      const user = `hank-${framework}`
+      await connect(user, 'mail')
+      const offered: string[][] = []
+      const connectDirectory = async () => {
+        if (offered.length === 1) await connect(user, 'directory')
+      }
+      const calls = ['mail__whoami', 'directory__whoami']
+      const run = framework === 'langchain' ? runLangChain : runAiSdk
+      const answers = await run({ latchkey: stack.latchkey, user, calls, offered, afterCall: connectDirectory })
+      expect(offered.map((names) => names.includes('directory__whoami'))).toEqual([false, true, true])
+      for (const connection of ['mail', 'directory']) expect(answers).toContain(canaryOf(connection, user))
+    },
+  )
 
   it('narrows a run at the gateway: the token is good for the named tools and for no other', async () => {
     await stack.connectAll('bob')
@@ -219,6 +241,55 @@ describe('a pending handle', () => {
     expect(JSON.stringify(await tools[0]?.call({}))).toContain('frank')
   })
 })
+
+interface StepwiseRun {
+  readonly latchkey: Latchkey
+  readonly user: string
+  /** The tools that the model calls, one in each step. */
+  readonly calls: readonly string[]
+  /** What the model is offered, step by step. */
+  readonly offered: string[][]
+  readonly afterCall: () => Promise<void>
+}
+
+/** Gives all that the model was told. */
+async function runLangChain({ latchkey, user, calls, offered, afterCall }: StepwiseRun): Promise<string> {
+  const watching = createMiddleware({
+    name: 'watching',
+    wrapModelCall: (request, handler) => {
+      offered.push(request.tools.map(({ name }) => String(name)))
+      return handler(request)
+    },
+    wrapToolCall: async (request, handler) => {
+      const result = await handler(request)
+      await afterCall()
+      return result
+    },
+  })
+  const model = calls.reduce((made, name) => made.respondWithTools([{ name, args: {} }]), fakeModel())
+  const middleware = [createMiddleware(userToolsMiddleware(latchkey, { require: 'any' })), watching]
+  const contextSchema = z.object({ userId: z.string() })
+  const agent = createAgent({ model: model.respond(new AIMessage('done')), tools: [], middleware, contextSchema })
+  const { messages } = await agent.invoke(
+    { messages: [{ role: 'user', content: 'go' }] },
+    { context: { userId: user } },
+  )
+  return JSON.stringify(messages)
+}
+
+async function runAiSdk({ latchkey, user, calls, offered, afterCall }: StepwiseRun): Promise<string> {
+  const tools = await createAiSdkTools(latchkey)(user, { require: 'any' })
+  const steps = calls.map((toolName, index) => [{ toolCallId: `call-${index}`, toolName, input: '{}' }])
+  const model = scriptedModel(...steps)
+  const prepareStep = refreshTools(tools)
+  const settings = { model, tools, prepareStep, stopWhen: isStepCount(5) }
+  const onStepEnd = async () => {
+    offered.push((model.doGenerateCalls.at(-1)?.tools ?? []).map(({ name }) => name))
+    await afterCall()
+  }
+  await generateText({ ...settings, onStepEnd, prompt: 'go' })
+  return JSON.stringify(model.doGenerateCalls)
+}
 
 async function consentOfGina([state]: readonly ConnectionState[]): Promise<void> {
   await consentAs('gina', state?.authenticationLink ?? '')

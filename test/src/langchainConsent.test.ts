@@ -7,7 +7,15 @@ import {
   type AuthorizationRequest,
 } from '@latchkey/langchain'
 import * as fc from 'fast-check'
-import { AIMessage, createAgent, createMiddleware, fakeModel, ToolMessage, type HITLRequest } from 'langchain'
+import {
+  AIMessage,
+  createAgent,
+  createMiddleware,
+  fakeModel,
+  ToolMessage,
+  type AgentMiddleware,
+  type HITLRequest,
+} from 'langchain'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { expiredMailbox } from './fixtures/agents/expiredMailbox.ts'
@@ -106,6 +114,15 @@ describe.each([
   })
 })
 
+/** An agent whose calls have to be approved. */
+async function approvingAgent(consented: boolean, options: object = {}, middleware: AgentMiddleware[] = []) {
+  const { state, latchkey } = expiredMailbox()
+  state.consented = consented
+  const tools = await createUserTools(latchkey)('ann', { interrupt, approve: 'writes', ...options })
+  const model = scripted()
+  return { state, model, agent: createAgent({ model, tools, middleware, checkpointer: new MemorySaver() }) }
+}
+
 const APPROVALS = [
   ['approved', 'approved'],
   ['approve', { type: 'approve' }],
@@ -123,13 +140,7 @@ describe.each([
   ['createAgent', []],
   ['createAgent with wrapToolCall middleware', [passing]],
 ])('createUserTools with approve, in %s', (_, middleware) => {
-  async function agentOf(consented: boolean, options: object = {}) {
-    const { state, latchkey } = expiredMailbox()
-    state.consented = consented
-    const tools = await createUserTools(latchkey)('ann', { interrupt, approve: 'writes', ...options })
-    const model = scripted()
-    return { state, model, agent: createAgent({ model, tools, middleware, checkpointer: new MemorySaver() }) }
-  }
+  const agentOf = (consented: boolean, options: object = {}) => approvingAgent(consented, options, middleware)
 
   it.each(APPROVALS)('stops with the call, and makes it once when it is resumed with %s', async (_how, resume) => {
     const { state, model, agent } = await agentOf(true)
@@ -167,39 +178,6 @@ describe.each([
     expect(state.done).toEqual(['look {}', 'send {"to":"x"}'])
   })
 
-  it('takes an answer for what was asked: whatever the answers, it calls once, approved and with consent, or not at all', async () => {
-    const answer = fc.constantFrom(
-      'approved',
-      { type: 'approve' },
-      'connected',
-      'declined',
-      { type: 'reject' },
-      'what?',
-    )
-    const turn = fc.record({ resume: answer, consents: fc.boolean() })
-    await fc.assert(
-      fc.asyncProperty(fc.array(turn, { minLength: 2, maxLength: 6 }), async (turns) => {
-        const { state, agent } = await agentOf(false)
-        let open = openIn(await agent.invoke(GO, THREAD))
-        let [isApproved, isDeclined] = [false, false]
-        for (const { resume, consents } of turns) {
-          const [asked] = open
-          if (!asked) break
-          const isYes = resume === 'approved' || (typeof resume === 'object' && resume.type === 'approve')
-          const isNo = resume === 'declined' || (typeof resume === 'object' && resume.type === 'reject')
-          isApproved ||= isYes && asked.value.type === 'approval_required'
-          if (consents) state.consented = true
-          isDeclined ||= isNo && !(isApproved && state.consented)
-          open = openIn(await agent.invoke(new Command({ resume }), THREAD))
-          const isMade = isApproved && state.consented && !isDeclined
-          expect(state.done).toEqual(isMade ? ['look {}', 'send {"to":"x"}'] : ['look {}'])
-          expect(open.length).toBe(isMade || isDeclined ? 0 : 1)
-        }
-      }),
-      { numRuns: 50 },
-    )
-  })
-
   it('tells the model, and makes no call, where there is no checkpointer', async () => {
     const { state, latchkey } = expiredMailbox()
     state.consented = true
@@ -228,6 +206,41 @@ describe.each([
     const { messages } = await agent.invoke(new Command({ resume: Object.fromEntries(decisions) }), THREAD)
     expect(state.done).toEqual(['send {"to":"x"}'])
     expect(messages.at(-1)?.text).toContain('tool "look" was not called: the user declined it')
+  })
+})
+
+describe('createUserTools with approve, whatever the answers', () => {
+  it('takes each for what was asked, and calls once, approved and with consent, or not at all', async () => {
+    const answer = fc.constantFrom(
+      'approved',
+      { type: 'approve' },
+      'connected',
+      'declined',
+      { type: 'reject' },
+      'what?',
+    )
+    const turn = fc.record({ resume: answer, consents: fc.boolean() })
+    await fc.assert(
+      fc.asyncProperty(fc.array(turn, { minLength: 2, maxLength: 6 }), async (turns) => {
+        const { state, agent } = await approvingAgent(false)
+        let open = openIn(await agent.invoke(GO, THREAD))
+        let [isApproved, isDeclined] = [false, false]
+        for (const { resume, consents } of turns) {
+          const [asked] = open
+          if (!asked) break
+          const isYes = resume === 'approved' || (typeof resume === 'object' && resume.type === 'approve')
+          const isNo = resume === 'declined' || (typeof resume === 'object' && resume.type === 'reject')
+          isApproved ||= isYes && asked.value.type === 'approval_required'
+          if (consents) state.consented = true
+          isDeclined ||= isNo && !(isApproved && state.consented)
+          open = openIn(await agent.invoke(new Command({ resume }), THREAD))
+          const isMade = isApproved && state.consented && !isDeclined
+          expect(state.done).toEqual(isMade ? ['look {}', 'send {"to":"x"}'] : ['look {}'])
+          expect(open.length).toBe(isMade || isDeclined ? 0 : 1)
+        }
+      }),
+      { numRuns: 30 },
+    )
   })
 })
 

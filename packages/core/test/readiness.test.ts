@@ -242,6 +242,20 @@ describe('waitForAuth', () => {
   })
 })
 
+const namesOf = (states: readonly ConnectionState[]) => states.map(({ connectionName }) => connectionName)
+
+/** The endpoint, or its token, is refused; the account was ACTIVE until then. */
+async function expiring(how: 'endpoint' | 'token') {
+  const given = await setup({ extensions: false })
+  given.plane.setStatus('u1', 'mail', 'ACTIVE')
+  const expire = () => {
+    given.plane.setStatus('u1', 'mail', 'EXPIRED')
+    return how === 'endpoint' ? new Response('who?', { status: 401 }) : undefined
+  }
+  given.plane.inject(how === 'endpoint' ? /mcp\/cfg_1$/ : /tokens$/, expire, 1)
+  return given
+}
+
 describe('ready', () => {
   it('rejects at once with the links when nobody is there to show them', async () => {
     const given = await setup()
@@ -284,7 +298,6 @@ describe('ready', () => {
     const given = await setup({ connections: ['mail', 'calendar'] })
     const told: string[][] = []
     const shown: string[][] = []
-    const namesOf = (states: readonly ConnectionState[]) => states.map(({ connectionName }) => connectionName)
     const ready = given.latchkey.ready('u1', {
       onPending: (pending) => told.push(namesOf(pending)),
       onAuthorizationRequired: (pending) => shown.push(namesOf(pending)),
@@ -357,18 +370,6 @@ describe('ready', () => {
   })
 
   describe('when the account turns out to be EXPIRED as the endpoint is probed', () => {
-    /** The endpoint, or its token, is refused; the account was ACTIVE until then. */
-    async function expiring(how: 'endpoint' | 'token') {
-      const given = await setup({ extensions: false })
-      given.plane.setStatus('u1', 'mail', 'ACTIVE')
-      const expire = () => {
-        given.plane.setStatus('u1', 'mail', 'EXPIRED')
-        return how === 'endpoint' ? new Response('who?', { status: 401 }) : undefined
-      }
-      given.plane.inject(how === 'endpoint' ? /mcp\/cfg_1$/ : /tokens$/, expire, 1)
-      return given
-    }
-
     it.each(['endpoint', 'token'] as const)('gives the link at once when the %s is refused', async (how) => {
       const { plane, latchkey } = await expiring(how)
       const error = await failureOf(latchkey.ready('u1'))

@@ -23,7 +23,7 @@ export interface RunSettings {
   prepareStep?: PrepareStepFunction<ToolSet> | undefined
 }
 
-/** Settings for one run of `streamText`. */
+/** Settings for one run of `streamText`, which belong together. */
 export interface AuthorizationAsApproval {
   stopWhen: StopCondition<ToolSet>[]
   prepareStep: PrepareStepFunction<ToolSet>

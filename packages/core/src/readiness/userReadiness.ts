@@ -289,7 +289,7 @@ export class UserReadiness {
     const { pool, timing, graceMs } = this.#options
     const list = () => pool.use(key, sessionOptions, (session) => session.listTools(deadline.signal))
     return probe({
-      list: () => list().catch((error: unknown) => this.#whyRefused(error, subject, instance.id, require, deadline)),
+      list: () => list().catch((error: unknown) => this.#whyRefused(subject, instance.id, require, deadline, error)),
       judge: (answer) => unserved(unavailableIn(answer.meta), { states, fresh, require }),
       forget: () => pool.peek(key)?.forgetTools(),
       deadline,
@@ -301,11 +301,11 @@ export class UserReadiness {
 
   /** An endpoint that refuses a user whose account is only just ACTIVE gets its grace; any other user is asked. */
   async #whyRefused(
-    error: unknown,
     subject: Subject,
     instanceId: string,
     require: Requirement,
     { signal }: Deadline,
+    error: unknown,
   ): Promise<never> {
     if (httpStatus(error) !== 401) throw error
     const states = await this.#options.backend.getAuthState(instanceId, { signal }).catch(() => [])
