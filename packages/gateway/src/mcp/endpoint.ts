@@ -317,7 +317,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
       standing.close()
       await inFlight.close(closeGraceMs)
       fresh.close()
-      upstreams.close()
+      await upstreams.close()
     },
   }
 }

@@ -1,9 +1,9 @@
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { GuardedAnswer } from '../services.ts'
 import { brokenAnswer, invalidUpstream, unavailable } from '../upstream/failures.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED, type Era, type RequestId } from '../upstream/protocol.ts'
-import { readSse, SSE_COMMENT, sseEvent, type SseReader } from '../upstream/sseMessages.ts'
+import { SSE_COMMENT, sseEvent, type SseReader } from '../upstream/sseMessages.ts'
+import type { UpstreamAnswer } from '../upstream/upstreamAnswer.ts'
 import type { Translated } from './callTranslation.ts'
 import { errorText, jsonReply } from './replies.ts'
 
@@ -35,15 +35,15 @@ const STREAM_HEADERS = { 'content-type': SSE_TYPE, 'cache-control': 'no-store', 
  * Brings an upstream's answer to the client: a JSON message as one message, events as they come. Of the upstream's
  * headers nothing but the kind of content is kept (security T43), of an answer that is not MCP nothing at all (T41).
  */
-export async function relayAnswer(response: GuardedAnswer, options: RelayOptions): Promise<Response> {
+export async function relayAnswer(response: UpstreamAnswer, options: RelayOptions): Promise<Response> {
   const type = mediaType(response.headers['content-type'])
   if (type === JSON_TYPE) return relayJson(response, options)
-  if (type === SSE_TYPE && response.ok) return relayEvents(response.stream(), options)
+  if (type === SSE_TYPE && response.ok) return relayEvents(response.events(MAX_EVENT_CHARS), options)
   response.discard()
   throw unexpectedStatus(response.status, options.connection)
 }
 
-async function relayJson(response: GuardedAnswer, options: RelayOptions): Promise<Response> {
+async function relayJson(response: UpstreamAnswer, options: RelayOptions): Promise<Response> {
   const { connection, clientEra } = options
   let answer: Translated
   try {
@@ -63,9 +63,8 @@ function unexpectedStatus(status: number, connection: Connection): Error {
   return invalidUpstream(connection, `answered with ${what}`)
 }
 
-function relayEvents(body: ReadableStream<Uint8Array>, given: RelayOptions): Response {
+function relayEvents(reader: SseReader, given: RelayOptions): Response {
   const options = { ...given, onRequest: atMost(MAX_REQUESTS, given.onRequest) }
-  const reader = readSse(body, MAX_EVENT_CHARS)
   const encoder = new TextEncoder()
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -76,7 +75,10 @@ function relayEvents(body: ReadableStream<Uint8Array>, given: RelayOptions): Res
         controller.close()
         await reader.cancel().catch(ignore)
       },
-      cancel: () => options.onEnd('aborted'),
+      async cancel() {
+        options.onEnd('aborted')
+        await reader.cancel().catch(ignore)
+      },
     },
     { highWaterMark: 0 },
   )

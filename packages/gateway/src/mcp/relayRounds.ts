@@ -1,9 +1,9 @@
 import type { Connection } from '../domain.ts'
 import { AnswerTooLarge, GatewayError } from '../errors.ts'
-import type { GuardedAnswer } from '../services.ts'
 import { brokenAnswer, invalidUpstream } from '../upstream/failures.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED } from '../upstream/protocol.ts'
-import { readSse, SSE_COMMENT, sseEvent } from '../upstream/sseMessages.ts'
+import { SSE_COMMENT, sseEvent } from '../upstream/sseMessages.ts'
+import type { UpstreamAnswer } from '../upstream/upstreamAnswer.ts'
 import type { Translated } from './callTranslation.ts'
 import type { InboundRequest } from './inbound.ts'
 import { ClientRefused, inputRequiredIn, questionsOf, withInput, type AskOptions } from './inputRounds.ts'
@@ -21,7 +21,7 @@ export interface RoundsOptions extends AskOptions {
 }
 
 export interface RoundAnswer {
-  readonly answer: GuardedAnswer
+  readonly answer: UpstreamAnswer
   readonly toClient: (text: string) => Translated
 }
 
@@ -103,7 +103,7 @@ async function* oneRound(
 }
 
 /** The messages of an answer, whichever way it comes; undefined for a sign of life. */
-async function* messagesOf(answer: GuardedAnswer, connection: Connection): AsyncGenerator<string | undefined> {
+async function* messagesOf(answer: UpstreamAnswer, connection: Connection): AsyncGenerator<string | undefined> {
   const type = mediaType(answer.headers['content-type'])
   if (type === JSON_TYPE) {
     yield await answer.text()
@@ -113,7 +113,7 @@ async function* messagesOf(answer: GuardedAnswer, connection: Connection): Async
     answer.discard()
     throw invalidUpstream(connection, `answered with status ${answer.status} and without an MCP message`)
   }
-  const reader = readSse(answer.stream(), MAX_EVENT_CHARS)
+  const reader = answer.events(MAX_EVENT_CHARS)
   try {
     for (;;) {
       const item = await reader.next()

@@ -16,6 +16,7 @@ import {
   VERSION_META,
 } from './protocol.ts'
 import { readAnswer, type Answer } from './readAnswer.ts'
+import { plainAnswer } from './upstreamAnswer.ts'
 
 /** How to speak to one account's upstream. */
 export type Link = ModernLink | LegacyLink
@@ -83,7 +84,7 @@ async function probe({ fetch, clientInfo }: LinkDeps, target: PostTarget, limits
 /** Anything that is not an answer of the new era is what an older server may say to a method it does not know. */
 async function readProbe(connection: Connection, response: GuardedAnswer): Promise<Answer['message'] | undefined> {
   try {
-    return (await readAnswer(connection, response, PROBE_ID)).message
+    return (await readAnswer(connection, plainAnswer(response), PROBE_ID)).message
   } catch {
     return undefined
   }
@@ -113,7 +114,7 @@ export async function handshake(
     throw response.status >= 500 ? unavailable(connection, what) : invalidUpstream(connection, `${what} to a handshake`)
   }
   const sessionId = response.headers['mcp-session-id']?.toString()
-  const { message } = await readAnswer(connection, response, 0)
+  const { message } = await readAnswer(connection, plainAnswer(response), 0)
   const version = isObject(message['result']) ? message['result']['protocolVersion'] : undefined
   if (typeof version !== 'string' || !LEGACY_VERSIONS.includes(version)) {
     throw invalidUpstream(connection, 'did not agree on a revision of MCP')

@@ -1,5 +1,5 @@
 import type { ConnectedAccount, Connection } from '../domain.ts'
-import type { Clock, GuardedAnswer } from '../services.ts'
+import type { Clock } from '../services.ts'
 import { invalidUpstream, unavailable } from './failures.ts'
 import { legacyMessage, modernMessage, type ClientInfo, type Link } from './link.ts'
 import type { Build } from './links.ts'
@@ -7,6 +7,7 @@ import { LISTS, readListPage, type ListKind, type RefusedItem, type UpstreamItem
 import type { Outgoing, PostLimits } from './post.ts'
 import { isObject, METHOD_NOT_FOUND } from './protocol.ts'
 import { readAnswer, type Answer } from './readAnswer.ts'
+import type { UpstreamAnswer } from './upstreamAnswer.ts'
 
 /** Whose upstream. */
 export interface ListTarget {
@@ -45,7 +46,7 @@ export interface ListsDeps {
 }
 
 /** Sends one message over the account's link. */
-export type Send = (build: Build, limits: PostLimits) => Promise<GuardedAnswer>
+export type Send = (build: Build, limits: PostLimits) => Promise<UpstreamAnswer>
 
 export interface FetchedList {
   readonly items: readonly UpstreamItem[]

@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { GuardedAnswer } from '../services.ts'
 import { legacyHeaders, modernMessage, type ClientInfo, type Link } from './link.ts'
 import type { Build, LinkWish } from './links.ts'
 import type { ListTarget } from './lists.ts'
 import type { Outgoing, PostLimits } from './post.ts'
 import { isObject, mediaType, SSE_TYPE } from './protocol.ts'
 import { parse } from './readAnswer.ts'
-import { readSse } from './sseMessages.ts'
+import type { UpstreamAnswer } from './upstreamAnswer.ts'
 
 /** What an upstream announces that a client may want to hear. */
 export type Announcement =
@@ -16,7 +15,7 @@ export type Announcement =
 export interface NotificationsDeps {
   readonly clientInfo: ClientInfo
   /** Sends with the account's credential, over its link. */
-  readonly send: (target: ListTarget, build: Build, wants: LinkWish, limits: PostLimits) => Promise<GuardedAnswer>
+  readonly send: (target: ListTarget, build: Build, wants: LinkWish, limits: PostLimits) => Promise<UpstreamAnswer>
 }
 
 export interface ListenOptions {
@@ -93,8 +92,8 @@ function limitsOf(signal: AbortSignal): PostLimits {
 }
 
 /** Reads to the end of the stream. True if anything was announced. */
-async function readAnnouncements(answer: GuardedAnswer, onAnnouncement: ListenOptions['onAnnouncement']) {
-  const reader = readSse(answer.stream(), MAX_EVENT_CHARS)
+async function readAnnouncements(answer: UpstreamAnswer, onAnnouncement: ListenOptions['onAnnouncement']) {
+  const reader = answer.events(MAX_EVENT_CHARS)
   let heard = false
   try {
     for (;;) {

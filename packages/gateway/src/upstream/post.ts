@@ -7,8 +7,8 @@ import { scopeChallenge } from './scopeChallenge.ts'
 
 /** A message on its way to an upstream. */
 export interface Outgoing {
-  /** Default `POST`; a `GET` has no body. */
-  readonly method?: 'POST' | 'GET'
+  /** Default `POST`; the others have no body. */
+  readonly method?: 'POST' | 'GET' | 'DELETE'
   readonly body?: string
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>

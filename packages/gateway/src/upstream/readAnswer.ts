@@ -1,9 +1,9 @@
 import type { Connection } from '../domain.ts'
-import type { GuardedAnswer } from '../services.ts'
 import { brokenAnswer, invalidUpstream } from './failures.ts'
 import { assertWithinBounds, LIST_BOUNDS, MESSAGE_BOUNDS } from './jsonBounds.ts'
 import { isObject, JSON_TYPE, mediaType, SSE_TYPE, type RequestId } from './protocol.ts'
-import { readSse } from './sseMessages.ts'
+import type { SseReader } from './sseMessages.ts'
+import type { UpstreamAnswer } from './upstreamAnswer.ts'
 
 /** A JSON-RPC response: its text as it came, and the same parsed. */
 export interface Answer {
@@ -12,15 +12,15 @@ export interface Answer {
 }
 
 /** Reads an answer to the end, whether it comes as JSON or as events, and gives the response with this id. */
-export async function readAnswer(connection: Connection, response: GuardedAnswer, id: RequestId): Promise<Answer> {
+export async function readAnswer(connection: Connection, response: UpstreamAnswer, id: RequestId): Promise<Answer> {
   const type = mediaType(response.headers['content-type'])
   if (type === JSON_TYPE) return await readJsonAnswer(connection, response, id)
-  if (type === SSE_TYPE) return readStreamedAnswer(connection, response.stream(), id)
+  if (type === SSE_TYPE) return readStreamedAnswer(connection, response.events(MAX_EVENT_CHARS), id)
   response.discard()
   throw invalidUpstream(connection, `answered with status ${response.status} and without an MCP message`)
 }
 
-async function readJsonAnswer(connection: Connection, response: GuardedAnswer, id: RequestId): Promise<Answer> {
+async function readJsonAnswer(connection: Connection, response: UpstreamAnswer, id: RequestId): Promise<Answer> {
   let text: string
   let message: Record<string, unknown> | undefined
   try {
@@ -51,12 +51,7 @@ export function parse(text: string, bounds = MESSAGE_BOUNDS): Record<string, unk
   }
 }
 
-async function readStreamedAnswer(
-  connection: Connection,
-  body: ReadableStream<Uint8Array>,
-  id: RequestId,
-): Promise<Answer> {
-  const reader = readSse(body, MAX_EVENT_CHARS)
+async function readStreamedAnswer(connection: Connection, reader: SseReader, id: RequestId): Promise<Answer> {
   try {
     for (;;) {
       const item = await reader.next()

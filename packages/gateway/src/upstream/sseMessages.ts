@@ -1,7 +1,9 @@
 import { createParser } from 'eventsource-parser'
 
 /** What arrives on an event stream: one event's data, or a sign of life. */
-type SseItem = { readonly kind: 'message'; readonly data: string } | { readonly kind: 'comment' }
+export type SseItem =
+  | { readonly kind: 'message'; readonly data: string; readonly id: string | undefined }
+  | { readonly kind: 'comment' }
 
 /** An event is longer than the cap (security T44). */
 export class EventTooLarge extends Error {
@@ -20,18 +22,35 @@ export interface SseReader {
   cancel(): Promise<void>
 }
 
+/** How far a stream has been read, and how the rest of it is asked for. */
+export interface SsePosition {
+  /** Of the last whole event that had one. */
+  readonly lastEventId: string | undefined
+  /** How long the server wants to be left alone before that. */
+  readonly retryMs: number | undefined
+  readonly bytes: number
+}
+
 /** Reads an event stream item by item, and no further ahead than one chunk. */
-export function readSse(body: ReadableStream<Uint8Array>, maxEventChars: number): SseReader {
+export function readSse(
+  body: ReadableStream<Uint8Array>,
+  maxEventChars: number,
+): SseReader & { position(): SsePosition } {
   const reader = body.getReader()
   const decoder = new TextDecoder()
   const items: SseItem[] = []
   let tooLarge = false
+  let lastEventId: string | undefined
+  let retryMs: number | undefined
+  let bytes = 0
   const parser = createParser({
     maxBufferSize: maxEventChars,
-    onEvent({ data }) {
+    onId: (id) => void (lastEventId = id),
+    onRetry: (milliseconds) => void (retryMs = milliseconds),
+    onEvent({ data, id }) {
       // The parser measures what is left when a chunk is read, not an event that this chunk completes.
       if (data.length > maxEventChars) tooLarge = true
-      else items.push({ kind: 'message', data })
+      else items.push({ kind: 'message', data, id })
     },
     onComment: () => void items.push({ kind: 'comment' }),
     onError: ({ type }) => {
@@ -46,10 +65,12 @@ export function readSse(body: ReadableStream<Uint8Array>, maxEventChars: number)
         if (tooLarge) throw new EventTooLarge(maxEventChars)
         const { done, value } = await reader.read()
         if (done) return undefined
+        bytes += value.byteLength
         parser.feed(decoder.decode(value, { stream: true }))
       }
     },
     cancel: () => reader.cancel(),
+    position: () => ({ lastEventId, retryMs, bytes }),
   }
 }
 

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock, Credentials, GuardedAnswer, GuardedFetch, OpenedCredential } from '../services.ts'
 import { CredentialRefused, unavailable } from './failures.ts'
-import type { ClientInfo } from './link.ts'
-import { createLinks, type Build, type LinkMemory, type LinkWish } from './links.ts'
+import { legacyHeaders, type ClientInfo, type LegacyLink } from './link.ts'
+import { createLinkMemory, createLinks, type Build, type LinkMemory, type LinkWish, type Sent } from './links.ts'
 import type { ListKind, RefusedItem, UpstreamItem } from './listPage.ts'
 import {
   createListMemory,
@@ -17,6 +17,8 @@ import {
 import { listenTo, type Announcement, type ListenOptions } from './notifications.ts'
 import { post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
 import { createSharedListening } from './sharedListening.ts'
+import { plainAnswer, sessionAnswer, type UpstreamAnswer } from './upstreamAnswer.ts'
+import { createUpstreamSessions } from './upstreamSessions.ts'
 
 export interface UpstreamsDeps {
   readonly fetch: GuardedFetch
@@ -40,7 +42,7 @@ export interface Upstreams {
    *
    * Throws GatewayError `consent_required`, `upstream_unavailable`, `upstream_invalid`, or the signal's reason.
    */
-  send(target: ListTarget, build: Build, options: SendOptions): Promise<GuardedAnswer>
+  send(target: ListTarget, build: Build, options: SendOptions): Promise<UpstreamAnswer>
   /** A message that needs no answer and whose loss does no harm. Never throws. */
   tell(target: PostTarget, outgoing: Outgoing): void
   /** The same to an account whose credential has to be opened first. Throws as `send` does. */
@@ -57,13 +59,13 @@ export interface Upstreams {
   doubtEra(accountId: string): void
   /** After a change of the account's status. */
   forget(accountId: string): void
-  /** Ends what is under way. */
-  close(): void
+  /** Ends what is under way, and the sessions at upstreams, as far as that is possible in a bounded time. */
+  close(): Promise<void>
 }
 
 /** What is remembered of an account's upstream. Never shared between accounts. */
 interface Memory {
-  readonly links: LinkMemory
+  links: LinkMemory
   readonly lists: ListMemory
   /** Of which server it is true: a connection that was made over the API may name another one since. */
   readonly mcpServerUrl: string
@@ -78,8 +80,9 @@ const CALL_TIMEOUT_MS = 10 * 60_000
 export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   const { fetch, credentials, clock, clientInfo, listTimeoutMs = 10_000 } = deps
   const closing = new AbortController()
-  const memories = createMemories()
-  const links = createLinks({ fetch, clock, clientInfo, shortLimits })
+  const sessions = createUpstreamSessions({ fetch, clock, limits: endLimits })
+  const links = createLinks({ fetch, clock, clientInfo, shortLimits, sessions })
+  const memories = createMemories((memory) => links.forget(memory.links))
   const list = createLists({
     clock,
     clientInfo,
@@ -88,7 +91,10 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     ask: (target, run) => {
       const { links: memory } = memories.of(target)
       return withCredential(target, (to) =>
-        run((build, limits) => links.send({ target: to, memory, wants: undefined }, build, limits)),
+        run(async (build, limits) => {
+          const sent = await links.send({ target: to, memory, wants: undefined }, build, limits)
+          return readable(sent, limits, (outgoing, rest) => post(fetch, to, outgoing, rest))
+        }),
       )
     },
     onKept: ({ account }, kept) => memories.measure(account.id, kept),
@@ -97,6 +103,12 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   function shortLimits(): PostLimits {
     const signal = AbortSignal.any([AbortSignal.timeout(listTimeoutMs), closing.signal])
     return { signal, maxBytes: MAX_LIST_BYTES, headersTimeoutMs: 15_000, bodyIdleTimeoutMs: 15_000 }
+  }
+
+  /** A session is ended also when the gateway is closing. */
+  function endLimits(signal: AbortSignal | undefined): PostLimits {
+    const { signal: _closing, ...limits } = shortLimits()
+    return { ...limits, signal: signal ?? AbortSignal.timeout(listTimeoutMs) }
   }
 
   /** Runs with the account's credential, and once more with a renewed one if the upstream refuses it. */
@@ -118,9 +130,15 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
     }
   }
 
-  function sendTo(target: ListTarget, build: Build, wants: LinkWish, limits: PostLimits): Promise<GuardedAnswer> {
+  async function sendTo(
+    target: ListTarget,
+    build: Build,
+    wants: LinkWish,
+    limits: PostLimits,
+  ): Promise<UpstreamAnswer> {
     const { links: memory } = memories.of(target)
-    return withCredential(target, (to) => links.send({ target: to, memory, wants }, build, limits))
+    const sent = await withCredential(target, (to) => links.send({ target: to, memory, wants }, build, limits))
+    return readable(sent, limits, (outgoing, rest) => withCredential(target, (to) => post(fetch, to, outgoing, rest)))
   }
 
   const listen = createSharedListening((options) => {
@@ -160,14 +178,43 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       return memory && knownList(memory.lists, kind, account.generation)
     },
     listen,
-    doubtEra: (accountId) => memories.peek(accountId)?.links.clear(),
+    doubtEra(accountId) {
+      const memory = memories.peek(accountId)
+      if (memory === undefined) return
+      links.forget(memory.links)
+      memory.links = createLinkMemory()
+    },
     forget: (accountId) => memories.forget(accountId),
-    close() {
+    async close() {
       closing.abort(new Error('the gateway is closing'))
       memories.clear()
+      await sessions.close()
     },
   }
 }
+
+/** The rest of an answer that comes in several streams is asked for in the session in which it began. */
+function readable(
+  { answer, link, leave }: Sent,
+  limits: PostLimits,
+  ask: (outgoing: Outgoing, limits: PostLimits) => Promise<GuardedAnswer>,
+): UpstreamAnswer {
+  if (link.era === 'modern') return plainAnswer(answer)
+  return sessionAnswer(answer, {
+    onOver: leave,
+    reopen: {
+      limits,
+      ask: (lastEventId, maxBytes) =>
+        ask(restOf(link, lastEventId), { ...limits, maxBytes, headersTimeoutMs: REST_HEADERS_TIMEOUT_MS }),
+    },
+  })
+}
+
+function restOf(link: LegacyLink, lastEventId: string): Outgoing {
+  return { method: 'GET', headers: { ...legacyHeaders(link), 'last-event-id': lastEventId } }
+}
+
+const REST_HEADERS_TIMEOUT_MS = 15_000
 
 function forgetLists(memory: ListMemory | undefined, list: 'tools' | 'prompts' | 'resources'): void {
   memory?.known.delete(list)
@@ -178,9 +225,10 @@ function toPost({ connection, account }: ListTarget, opened: OpenedCredential): 
   return { connection, partition: account.id, opened }
 }
 
-function createMemories() {
+function createMemories(onForgotten: (memory: Memory) => void) {
   const memories = new LRUCache<string, Memory>({
     max: MAX_ACCOUNTS,
+    dispose: onForgotten,
     maxSize: MAX_CACHED_CHARS,
     sizeCalculation: ({ lists }) => 1 + sizeOfLists(lists),
   })
@@ -188,7 +236,7 @@ function createMemories() {
     of({ account: { id }, connection: { mcpServerUrl } }: ListTarget): Memory {
       const known = memories.get(id)
       if (known?.mcpServerUrl === mcpServerUrl) return known
-      const created: Memory = { links: new Map(), lists: createListMemory(), mcpServerUrl }
+      const created: Memory = { links: createLinkMemory(), lists: createListMemory(), mcpServerUrl }
       memories.set(id, created)
       return created
     },

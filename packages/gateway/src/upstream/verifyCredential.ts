@@ -27,7 +27,7 @@ export function createVerifyCredential({ fetch, clock, clientInfo, startTrial }:
     } catch (error) {
       return error instanceof GatewayError && error.code === 'consent_required' ? 'rejected' : 'unreachable'
     } finally {
-      upstreams.close()
+      void upstreams.close()
       void programs?.close()
     }
   }

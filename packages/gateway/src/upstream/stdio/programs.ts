@@ -104,6 +104,8 @@ export function createPrograms(deps: ProgramPoolDeps): Programs {
         sessionId === undefined
           ? pool.session(accountOf(request), MODERN, request.program)
           : pool.find(partition, sessionId)
+      // A process is the session of all who were initialized alike, and is ended when none of them uses it.
+      if (request.method === 'DELETE') return emptyAnswer(200)
       const isNew = isRequest || request.method === 'GET'
       if (session === undefined || (isNew && !session.isOpen)) return emptyAnswer(404)
       if (request.method === 'GET') return await session.listen(limitsOf(request))

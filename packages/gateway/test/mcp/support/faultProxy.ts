@@ -8,6 +8,8 @@ export interface Fault {
   readonly afterBytes: number
   /** `reset`: both sides see an end without notice; `silence`: nothing more passes, and nobody is told. */
   readonly kind: 'reset' | 'silence'
+  /** A reset that happens no second time. Default: everything after it is reset too. */
+  readonly once?: boolean
 }
 
 export interface FaultProxy extends AsyncDisposable {
@@ -35,6 +37,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       passed[direction] += part.byteLength
       if (part.byteLength > 0) to.write(part)
       if (chunk.byteLength < left || fault?.kind !== 'reset') return
+      if (fault.once === true) fault = undefined
       // What has passed has passed: it reaches the other side before the end does.
       to.end()
       from.destroy()

@@ -22,7 +22,7 @@ export interface TestUpstream extends AsyncDisposable {
   /** Lets a running `wait` tool finish. */
   release(): void
   /** Answers instead of the server, while it gives something. */
-  intercept: ((request: Request, body: string) => Response | undefined) | undefined
+  intercept: ((request: Request, body: string) => Response | Promise<Response> | undefined) | undefined
   /** Forgets every session, as a restart does. */
   forgetSessions(): void
 }

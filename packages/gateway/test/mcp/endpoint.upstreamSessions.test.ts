@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import { modernRequest } from './support/clients.ts'
+import { startLegacyUpstream, type Seen, type TestUpstream } from './support/upstreams.ts'
+import { createWorld, type World } from './support/world.ts'
+
+async function call(world: World, user: string, name = 'echo', args: object = { text: 'x' }): Promise<string> {
+  const { body, headers } = modernRequest('tools/call', { name, arguments: args })
+  return await (await world.post(world.url(user), body, headers)).text()
+}
+
+/** The session of the last call, and the credential with which it was sent. */
+function lastCall({ seen }: TestUpstream) {
+  return sessionOf(seen.findLast(({ body }) => body.includes('"tools/call"')))
+}
+
+function ended({ seen }: TestUpstream) {
+  return seen.filter(({ method }) => method === 'DELETE').map(sessionOf)
+}
+
+function sessionOf(request: Seen | undefined) {
+  return { session: request?.headers['mcp-session-id'], authorization: request?.headers['authorization'] }
+}
+
+describe('createMcpEndpoint, sessions at 2025 upstreams', () => {
+  it.each(['DISCONNECTED', 'EXPIRED', 'ACTIVE'] as const)(
+    'ends the session with the credential that it was made with when the account becomes %s',
+    async (status) => {
+      await using upstream = await startLegacyUpstream()
+      await using world = await createWorld({ connections: { mail: upstream.url } })
+      await call(world, 'bob')
+      await call(world, 'ada')
+      const session = lastCall(upstream)
+      expect(session.authorization).toBe(`Bearer upstream-${world.account('ada', 'mail').id}-1`)
+      world.setStatus('ada', 'mail', status)
+      await expect.poll(() => ended(upstream)).toEqual([session])
+    },
+  )
+
+  it('ends the session of before when the credential was renewed', async () => {
+    await using upstream = await startLegacyUpstream()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await call(world, 'ada')
+    const session = lastCall(upstream)
+    let refusals = 0
+    upstream.intercept = () => (refusals++ === 0 ? new Response(null, { status: 401 }) : undefined)
+    expect(await call(world, 'ada')).toContain('"echoed":"x"')
+    expect(lastCall(upstream).session).not.toBe(session.session)
+    await expect.poll(() => ended(upstream)).toEqual([session])
+  })
+
+  it('does not end a session while a call goes on in it', async () => {
+    await using upstream = await startLegacyUpstream()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const answer = call(world, 'ada', 'wait', {})
+    await expect.poll(() => upstream.executed).toEqual(['wait'])
+    const session = lastCall(upstream)
+    world.setStatus('ada', 'mail', 'ACTIVE')
+    // A call of after that is in a session of its own.
+    await call(world, 'ada')
+    expect(lastCall(upstream).session).not.toBe(session.session)
+    expect(ended(upstream)).toEqual([])
+    upstream.release()
+    expect(await answer).toContain('released')
+    await expect.poll(() => ended(upstream)).toEqual([session])
+  })
+
+  it('ends a session in which nothing has gone on for half an hour, and makes a new one for the next call', async () => {
+    await using upstream = await startLegacyUpstream()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await call(world, 'ada')
+    const session = lastCall(upstream)
+    world.clock.now += 29 * 60_000
+    await call(world, 'bob')
+    expect(ended(upstream)).toEqual([])
+    world.clock.now += 2 * 60_000
+    await call(world, 'bob')
+    await expect.poll(() => ended(upstream)).toEqual([session])
+    expect(await call(world, 'ada')).toContain('"echoed":"x"')
+    expect(upstream.seen.filter(({ body }) => body.includes('"initialize"'))).toHaveLength(3)
+  })
+
+  it('ends each session when it closes, whatever the upstream says to that, and none that was lost', async () => {
+    await using upstream = await startLegacyUpstream()
+    const world = await createWorld({ connections: { mail: upstream.url } })
+    await call(world, 'ada')
+    upstream.forgetSessions()
+    await call(world, 'ada')
+    const sessions = [lastCall(upstream)]
+    await call(world, 'bob')
+    sessions.push(lastCall(upstream))
+    upstream.intercept = ({ method }) => (method === 'DELETE' ? new Response(null, { status: 405 }) : undefined)
+    await world[Symbol.asyncDispose]()
+    expect(ended(upstream)).toEqual(sessions)
+  })
+
+  it('closes also when an upstream does not answer', async () => {
+    await using upstream = await startLegacyUpstream()
+    const world = await createWorld({ connections: { mail: upstream.url } })
+    await call(world, 'ada')
+    upstream.intercept = ({ method }) => (method === 'DELETE' ? new Promise(() => undefined) : undefined)
+    await expect(world[Symbol.asyncDispose]()).resolves.toBeUndefined()
+    expect(ended(upstream)).toHaveLength(1)
+  })
+})
