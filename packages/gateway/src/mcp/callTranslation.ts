@@ -10,6 +10,7 @@ import {
   type Member,
 } from '../upstream/jsonSpans.ts'
 import { legacyHeaders, modernHeaders, type ClientInfo, type LegacyLink, type Link } from '../upstream/link.ts'
+import { isAtLeast } from '../upstream/logLevel.ts'
 import type { Outgoing } from '../upstream/post.ts'
 import {
   CLIENT_CAPABILITIES_META,
@@ -145,11 +146,11 @@ function toLegacy(call: InboundRequest, link: LegacyLink, details: CallDetails):
   const edits = [...commonEdits(call, parts, details.edits), replaceId(call, upstreamId)]
   if (parts.meta !== undefined) edits.push(stripEnvelope(call.text, parts.meta, upstreamId))
   const isModernClient = call.era === 'modern'
-  const wantsLogs = !isModernClient || LOG_LEVEL_META in meta
+  const wantsLog = (level: unknown): boolean => !isModernClient || isAtLeast(level, meta[LOG_LEVEL_META])
   return {
     outgoing: { body: applyEdits(call.text, edits), headers: legacyHeaders(link) },
     upstreamId,
-    toClient: (text) => fromLegacy(text, { call, upstreamId, progressToken, isModernClient, wantsLogs }),
+    toClient: (text) => fromLegacy(text, { call, upstreamId, progressToken, isModernClient, wantsLog }),
   }
 }
 
@@ -158,17 +159,22 @@ interface LegacyCall {
   readonly upstreamId: RequestId
   readonly progressToken: unknown
   readonly isModernClient: boolean
-  readonly wantsLogs: boolean
+  /** A client of the new era says so with each request; one of the old era has told its session. */
+  readonly wantsLog: (level: unknown) => boolean
 }
 
 function fromLegacy(text: string, legacy: LegacyCall): Translated {
   const message = parse(text)
   if (message === undefined) return { kind: 'drop' }
   if (message['method'] === 'notifications/progress') return progressForClient(text, message, legacy)
-  if (message['method'] === 'notifications/message' && !legacy.wantsLogs) return { kind: 'drop' }
+  if (message['method'] === 'notifications/message' && !legacy.wantsLog(levelIn(message))) return { kind: 'drop' }
   if (typeof message['method'] === 'string') return forwardNotification(text, message)
   if (!isAnswer(message, legacy.upstreamId)) return { kind: 'drop' }
   return { kind: 'final', text: withClientId(text, message, legacy) }
+}
+
+function levelIn({ params }: Record<string, unknown>): unknown {
+  return isObject(params) ? params['level'] : undefined
 }
 
 function commonEdits(

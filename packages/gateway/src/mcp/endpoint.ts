@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../errors.ts'
 import { actAs } from '../requestScope.ts'
 import type {
@@ -21,6 +20,7 @@ import type {
 } from '../services.ts'
 import {
   INVALID_PARAMS,
+  INVALID_REQUEST,
   METHOD_NOT_FOUND,
   PARSE_ERROR,
   REFUSED,
@@ -34,6 +34,7 @@ import {
 import { applyEdits, member } from '../upstream/jsonSpans.ts'
 import { legacyHeaders } from '../upstream/link.ts'
 import { LISTS, type ListKind } from '../upstream/listPage.ts'
+import { logLevelOf } from '../upstream/logLevel.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
 import { authenticate, type Authentication, type Principal } from './authenticate.ts'
 import { allowedConnections } from './allowedItems.ts'
@@ -51,6 +52,7 @@ import { createQuarantine } from './quarantine.ts'
 import { relayRequest } from './relayRequest.ts'
 import { createRequestStates } from './requestStates.ts'
 import { createStandingCalls, type StandingCall } from './standingCalls.ts'
+import { createSessionSettings } from './sessionSettings.ts'
 import { createSessionTokens } from './sessionTokens.ts'
 import { BodyTooLarge, readBody } from './readBody.ts'
 import {
@@ -94,7 +96,6 @@ export interface McpEndpointDeps {
 }
 
 const MAX_BODY_BYTES = 10 * 1024 * 1024
-const MAX_LOG_LEVELS = 10_000
 
 const LIST_OF_METHOD: ReadonlyMap<string, ListKind> = new Map(
   (['tools', 'prompts', 'resources', 'resourceTemplates'] as const).map((kind) => [LISTS[kind].method, kind]),
@@ -118,10 +119,11 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
   const quarantine = createQuarantine({ pins: deps.toolPins, upstreams })
   const inFlight = createInFlight()
   const standing = createStandingCalls(deps)
-  const listening = createListening({ accounts, events, changes, upstreams, standing })
+  const settings = createSessionSettings()
+  const listening = createListening({ accounts, events, changes, upstreams, standing, settings })
   const states = createRequestStates({ vault, clock })
   const asked = createAskedRequests(vault)
-  const logLevels = new LRUCache<string, string>({ max: MAX_LOG_LEVELS })
+  const relayDeps = { accounts, upstreams, quarantine, clientInfo: serverInfo, states, asked, settings }
   const authenticateDeps = {
     changeCount: () => standing.changeCount(),
     keys,
@@ -210,15 +212,25 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
       return resultReply(id, JSON.stringify(discoverResult(serverInfo)))
     }
     if (era === 'legacy' && method === 'ping') return resultReply(id, '{}')
-    if (era === 'legacy' && method === 'logging/setLevel') {
-      if (session !== undefined && typeof params['level'] === 'string') logLevels.set(session.id, params['level'])
-      return resultReply(id, '{}')
-    }
+    if (era === 'legacy' && method === 'logging/setLevel') return setLogLevel(call, session)
     if (era === 'legacy' && method === 'initialize') {
       const result = JSON.stringify(initializeResult(serverInfo, call.version))
       return jsonReply(resultText(id, result), 200, { 'mcp-session-id': createLegacySession(keys, principal, params) })
     }
     return errorReply(id, { code: METHOD_NOT_FOUND, message: 'Method not found' }, era === 'modern' ? 404 : 200)
+  }
+
+  /** What one client wants to be told is no other client's business. */
+  function setLogLevel({ id, params }: InboundRequest, session: LegacySession | undefined): Response {
+    const level = logLevelOf(params['level'])
+    if (level === undefined) {
+      return errorReply(id, { code: INVALID_PARAMS, message: 'Invalid params: there is no such log level' }, 200)
+    }
+    if (session === undefined) {
+      return errorReply(id, { code: INVALID_REQUEST, message: 'Invalid request: a log level needs a session' }, 200)
+    }
+    settings.setLogLevel(session.id, level)
+    return resultReply(id, '{}')
   }
 
   async function answerList(
@@ -260,10 +272,9 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
       request.signal.removeEventListener('abort', onGone)
     }
     const onAccount = (accountId: string): void => void (standingCall.accountId = accountId)
-    const logLevel = session && logLevels.get(session.id)
-    const exchange = { principal, call, headers: request.headers, session, logLevel, log, abort, onAccount, onEnd }
+    const exchange = { principal, call, headers: request.headers, session, log, abort, onAccount, onEnd }
     try {
-      return await relayRequest({ accounts, upstreams, quarantine, clientInfo: serverInfo, states, asked }, exchange)
+      return await relayRequest(relayDeps, exchange)
     } catch (error) {
       onEnd()
       if (!abort.signal.aborted) throw error

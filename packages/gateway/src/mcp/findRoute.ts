@@ -43,7 +43,7 @@ const FINDERS: ReadonlyMap<string, Find> = new Map<string, Find>([
 /** What the client sends in `Mcp-Name` (2026-07-28, Streamable HTTP, "Standard Headers"). */
 const NAMED_METHODS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
 /** Methods that only the 2025 revisions have. */
-export const LEGACY_METHODS: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
+const LEGACY_METHODS: ReadonlySet<string> = new Set(['resources/subscribe', 'resources/unsubscribe'])
 
 export function isRouted({ method, era }: InboundRequest): boolean {
   return FINDERS.has(method) && !(era === 'modern' && LEGACY_METHODS.has(method))

@@ -1,6 +1,5 @@
 import type { Accounts, Changes, EventLog } from '../services.ts'
-import { NO_CAPABILITIES } from '../upstream/clientCapabilities.ts'
-import type { LinkWish } from '../upstream/links.ts'
+import { legacyWish, MODERN_WISH, type LinkWish } from '../upstream/links.ts'
 import type { Announcement } from '../upstream/notifications.ts'
 import { isObject, type RequestId } from '../upstream/protocol.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
@@ -10,6 +9,7 @@ import type { LegacySession } from './legacySession.ts'
 import { createListenStream, type ListenStream, type StreamForm } from './listenStream.ts'
 import { errorText, jsonReply, resultText } from './replies.ts'
 import { exposedUri, upstreamUri } from './resourceUris.ts'
+import type { SessionSettingsOf } from './sessionSettings.ts'
 import type { StandingCalls } from './standingCalls.ts'
 
 export interface ListeningDeps {
@@ -17,6 +17,7 @@ export interface ListeningDeps {
   readonly events: Pick<EventLog, 'subscribe'>
   readonly changes: Pick<Changes, 'subscribe'>
   readonly upstreams: Upstreams
+  readonly settings: Pick<SessionSettingsOf, 'of' | 'onChange'>
   /** Ends the streams of those who have lost their access. */
   readonly standing: Pick<StandingCalls, 'add'>
 }
@@ -34,9 +35,11 @@ type ListName = 'tools' | 'prompts' | 'resources'
 
 interface Wanted {
   readonly lists: ReadonlySet<ListName>
-  /** Exposed URIs; undefined for whatever the upstream tells, as the 2025 revisions have it. */
-  readonly uris: ReadonlySet<string> | undefined
-  readonly link: LinkWish
+  /** Exposed URIs, as of now. */
+  readonly uris: () => ReadonlySet<string>
+  readonly link: () => LinkWish
+  /** Where that is set, in the 2025 revisions. */
+  readonly sessionId?: string
 }
 
 const SUBSCRIPTION_META = 'io.modelcontextprotocol/subscriptionId'
@@ -75,12 +78,18 @@ export function createListening(deps: ListeningDeps): Listening {
   return {
     async listen(principal, id, params) {
       const wanted = wantedOf(params)
-      const response = await start(principal, modernForm(id, wanted), wanted)
+      const honoured = await honouredUris(deps, principal, wanted)
+      const response = await start(principal, modernForm(id, wanted, honoured), wanted)
       return response ?? jsonReply(errorText(id, TOO_MANY), 429)
     },
-    async open(principal, { capabilities }) {
-      const link: LinkWish = { era: capabilities === NO_CAPABILITIES ? 'modern' : 'legacy', capabilities }
-      const wanted = { lists: new Set(LISTS), uris: undefined, link }
+    async open(principal, { id: sessionId, capabilities }) {
+      const { settings } = deps
+      const wanted = {
+        lists: new Set(LISTS),
+        uris: () => settings.of(sessionId).uris,
+        link: () => legacyWish(capabilities, settings.of(sessionId).logLevel),
+        sessionId,
+      }
       return (await start(principal, LEGACY_FORM, wanted)) ?? jsonReply(errorText(null, TOO_MANY), 429)
     },
     close() {
@@ -98,7 +107,7 @@ const LEGACY_FORM: StreamForm = {
   closing: [],
 }
 
-function modernForm(id: RequestId, { lists, uris }: Wanted): StreamForm {
+function modernForm(id: RequestId, { lists }: Wanted, uris: readonly string[]): StreamForm {
   const meta = { [SUBSCRIPTION_META]: id }
   const write: StreamForm['write'] = (method, params) =>
     JSON.stringify({ jsonrpc: '2.0', method, params: { _meta: meta, ...params } })
@@ -106,7 +115,7 @@ function modernForm(id: RequestId, { lists, uris }: Wanted): StreamForm {
     ...(lists.has('tools') && { toolsListChanged: true }),
     ...(lists.has('prompts') && { promptsListChanged: true }),
     ...(lists.has('resources') && { resourcesListChanged: true }),
-    ...(uris !== undefined && uris.size > 0 && { resourceSubscriptions: [...uris] }),
+    ...(uris.length > 0 && { resourceSubscriptions: uris }),
   }
   return {
     opening: [write('notifications/subscriptions/acknowledged', { notifications })],
@@ -118,16 +127,52 @@ function modernForm(id: RequestId, { lists, uris }: Wanted): StreamForm {
 function wantedOf({ notifications }: Readonly<Record<string, unknown>>): Wanted {
   const filter = isObject(notifications) ? notifications : {}
   const lists = LISTS.filter((list) => filter[`${list}ListChanged`] === true)
-  const uris: unknown = filter['resourceSubscriptions']
+  const given: unknown = filter['resourceSubscriptions']
+  const uris = new Set(Array.isArray(given) ? given.filter(isUri).slice(0, MAX_URIS) : [])
   return {
     lists: new Set(lists),
-    uris: new Set(Array.isArray(uris) ? uris.filter(isUri).slice(0, MAX_URIS) : []),
-    link: { era: 'modern', capabilities: NO_CAPABILITIES },
+    uris: () => uris,
+    link: () => MODERN_WISH,
   }
 }
 
 function isUri(uri: unknown): uri is string {
   return typeof uri === 'string'
+}
+
+/** The acknowledgement names what will be told, and nothing of which an upstream does not tell. */
+async function honouredUris(
+  { accounts, upstreams }: ListeningDeps,
+  principal: Principal,
+  wanted: Wanted,
+): Promise<readonly string[]> {
+  const uris = [...wanted.uris()]
+  if (uris.length === 0) return []
+  const connections = await allowedConnections(accounts, principal)
+  const telling = await Promise.all(
+    connections.map(async (from) => isWhole(from, principal) && (await subscribes(upstreams, from, wanted.link()))),
+  )
+  const whose = connections.filter((_from, index) => telling[index])
+  return uris.filter((uri) => whose.some((from) => isOf(from, uri)))
+}
+
+function isOf({ naming, connection }: AllowedConnection, uri: string): boolean {
+  return upstreamUri(naming, connection.name, uri) !== undefined
+}
+
+/** An upstream that cannot be asked now may be asked later. */
+async function subscribes(upstreams: Upstreams, from: AllowedConnection, link: LinkWish): Promise<boolean> {
+  if (from.account.status !== 'ACTIVE') return true
+  return await upstreams.linkTo(from, link).then(
+    ({ subscribes: tells }) => tells,
+    () => true,
+  )
+}
+
+interface Heard {
+  readonly link: LinkWish
+  readonly abort: AbortController
+  readonly want: (uris: ReadonlySet<string>) => void
 }
 
 interface Following {
@@ -140,7 +185,7 @@ interface Following {
 /** Joins a stream to everything that it has to tell, until the signal. */
 async function follow(deps: ListeningDeps, following: Following): Promise<void> {
   const { principal, wanted, stream, signal } = following
-  const heard = new Map<string, AbortController>()
+  const heard = new Map<string, Heard>()
   const tellLists = (): void => {
     for (const list of wanted.lists) stream.tellList(list)
   }
@@ -158,48 +203,57 @@ async function follow(deps: ListeningDeps, following: Following): Promise<void> 
       const isOurs = principal.config.mappings.some(({ connectionId }) => connectionId === subject)
       if (kind === 'connection' && isOurs && wanted.lists.has('tools')) stream.tellList('tools')
     }),
+    deps.settings.onChange((sessionId) => {
+      if (sessionId === wanted.sessionId) refresh()
+    }),
   ]
   signal.addEventListener('abort', () => {
     for (const unsubscribe of unsubscribers) unsubscribe()
-    for (const controller of heard.values()) controller.abort()
+    for (const { abort } of heard.values()) abort.abort()
   })
   await listenToActive(deps, following, heard)
 }
 
-/** One subscription for each account that is ACTIVE now; those of other accounts end. */
+/** One subscription for each account that is ACTIVE now, over the link that its calls go over; others end. */
 async function listenToActive(
   { accounts, upstreams }: ListeningDeps,
   { principal, wanted, stream, signal }: Following,
-  heard: Map<string, AbortController>,
+  heard: Map<string, Heard>,
 ): Promise<void> {
   const connections = await allowedConnections(accounts, principal)
   const active = new Map(
     connections.filter(({ account }) => account.status === 'ACTIVE').map((each) => [each.account.id, each]),
   )
-  for (const [accountId, controller] of heard) {
-    if (active.has(accountId)) continue
-    controller.abort()
+  const link = wanted.link()
+  for (const [accountId, { abort, link: before }] of heard) {
+    if (active.has(accountId) && before.logLevel === link.logLevel) continue
+    abort.abort()
     heard.delete(accountId)
   }
   if (signal.aborted) return
   for (const [accountId, from] of active) {
-    if (heard.has(accountId)) continue
-    const controller = new AbortController()
-    heard.set(accountId, controller)
-    upstreams.listen({
+    const uris = urisOf(from, principal, wanted)
+    const known = heard.get(accountId)
+    if (known !== undefined) {
+      known.want(uris)
+      continue
+    }
+    const abort = new AbortController()
+    const { want } = upstreams.listen({
       target: from,
-      wants: wanted.link,
-      uris: urisOf(from, principal, wanted),
+      wants: link,
+      uris,
       onAnnouncement: (announcement) => tell(stream, principal, wanted, from, announcement),
-      signal: controller.signal,
+      signal: abort.signal,
     })
+    heard.set(accountId, { link, abort, want })
   }
 }
 
 /** As the upstream names them; only where its resources may be used at all. */
-function urisOf(from: AllowedConnection, principal: Principal, { uris = new Set() }: Wanted): readonly string[] {
-  if (!isWhole(from, principal)) return []
-  return [...uris].flatMap((uri) => upstreamUri(from.naming, from.connection.name, uri) ?? [])
+function urisOf(from: AllowedConnection, principal: Principal, { uris }: Wanted): ReadonlySet<string> {
+  if (!isWhole(from, principal)) return new Set()
+  return new Set([...uris()].flatMap((uri) => upstreamUri(from.naming, from.connection.name, uri) ?? []))
 }
 
 function tell(
@@ -216,5 +270,5 @@ function tell(
   }
   if (!isWhole(from, principal)) return
   const uri = exposedUri(from.naming, from.connection.name, announcement.uri)
-  if (uris === undefined || uris.has(uri)) stream.tellResource(uri)
+  if (uris().has(uri)) stream.tellResource(uri)
 }

@@ -5,9 +5,9 @@ import { canBeAsked, capabilitiesOf, NO_CAPABILITIES } from '../upstream/clientC
 import { invalidUpstream, ScopeRefused } from '../upstream/failures.ts'
 import { applyEdits, member, members } from '../upstream/jsonSpans.ts'
 import { legacyHeaders, legacyMessage, type ClientInfo, type Link } from '../upstream/link.ts'
-import type { LinkWish } from '../upstream/links.ts'
+import { legacyWish, MODERN_WISH, type LinkWish } from '../upstream/links.ts'
 import type { PostTarget } from '../upstream/post.ts'
-import { INVALID_PARAMS, METHOD_NOT_FOUND, UPSTREAM_FAILED } from '../upstream/protocol.ts'
+import { INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, UPSTREAM_FAILED } from '../upstream/protocol.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { allowedConnections } from './allowedItems.ts'
 import type { AskedRequests } from './askedRequests.ts'
@@ -15,16 +15,17 @@ import type { Principal } from './authenticate.ts'
 import { translateCall, type CallDetails, type CallTranslation, type ParamEdit } from './callTranslation.ts'
 import { consentAnswer } from './consentAnswer.ts'
 import { contentUriEdits } from './contentUris.ts'
-import { findRoute, LEGACY_METHODS, mirroredOf, type Route } from './findRoute.ts'
+import { findRoute, mirroredOf, type Route } from './findRoute.ts'
 import type { InboundRequest } from './inbound.ts'
 import type { LegacySession } from './legacySession.ts'
 import { paramHeadersOf } from './mirroredHeaders.ts'
 import type { Quarantine } from './quarantine.ts'
 import { relayAnswer, type RelayOptions, type UpstreamRequest } from './relayAnswer.ts'
 import { relayRounds } from './relayRounds.ts'
-import { errorReply, jsonReply, type RpcError } from './replies.ts'
+import { errorReply, jsonReply, resultReply, type RpcError } from './replies.ts'
 import type { RequestStates } from './requestStates.ts'
 import { exposedUri } from './resourceUris.ts'
+import type { SessionSettingsOf } from './sessionSettings.ts'
 
 export interface RelayRequestDeps {
   readonly accounts: Accounts
@@ -33,6 +34,7 @@ export interface RelayRequestDeps {
   readonly clientInfo: ClientInfo
   readonly states: RequestStates
   readonly asked: AskedRequests
+  readonly settings: SessionSettingsOf
 }
 
 /** A request of a client, on its way to one upstream. */
@@ -42,8 +44,6 @@ export interface Exchange {
   readonly headers: Headers
   /** Of a client of the 2025 era that has one. */
   readonly session: LegacySession | undefined
-  /** What a client of the 2025 era has asked to be logged. */
-  readonly logLevel: string | undefined
   readonly log: RequestLog
   /** Ends the request at the upstream. */
   readonly abort: AbortController
@@ -65,8 +65,11 @@ export async function relayRequest(deps: RelayRequestDeps, exchange: Exchange): 
   if (state === 'invalid') return refuse(exchange, INVALID_STATE)
   const route = { ...found, edits: [...found.edits, ...state] }
   exchange.onAccount(route.from.account.id)
+  if (call.method === 'resources/unsubscribe') return unsubscribe(deps, exchange)
   if (route.from.account.status !== 'ACTIVE') return askForConsent(deps, exchange, route)
   try {
+    const refusal = call.method === 'resources/subscribe' ? await subscribe(deps, exchange, route) : undefined
+    if (refusal !== undefined) return refusal
     return await relay(deps, exchange, route)
   } catch (error) {
     exchange.abort.signal.throwIfAborted()
@@ -107,6 +110,33 @@ function openState({ states }: RelayRequestDeps, { principal, call }: Exchange):
   return value === undefined ? 'invalid' : [{ path: ['requestState'], value }]
 }
 
+const CANNOT_SUBSCRIBE: RpcError = { code: METHOD_NOT_FOUND, message: 'Method not found' }
+const NO_SESSION: RpcError = { code: INVALID_REQUEST, message: 'Invalid request: a subscription needs a session' }
+const TOO_MANY_SUBSCRIPTIONS: RpcError = { code: INVALID_PARAMS, message: 'Too many subscriptions: end one first' }
+
+/**
+ * An upstream of the 2026-07-28 era has no such request: it is told what is wanted on the stream on which it tells of
+ * changes. One of the 2025 era is asked too, so that its client hears what it says. Undefined where that is to be done.
+ */
+async function subscribe(deps: RelayRequestDeps, exchange: Exchange, { from }: Route): Promise<Response | undefined> {
+  const { upstreams, settings } = deps
+  const { call, session, onEnd } = exchange
+  if (session === undefined) return refuse(exchange, NO_SESSION)
+  const link = await upstreams.linkTo(from, wishOf(deps, exchange))
+  if (!link.subscribes) return refuse(exchange, CANNOT_SUBSCRIBE)
+  if (!settings.subscribe(session.id, String(call.params['uri']))) return refuse(exchange, TOO_MANY_SUBSCRIPTIONS)
+  if (link.era === 'legacy') return undefined
+  onEnd()
+  return resultReply(call.id, '{}')
+}
+
+/** Whether another client of the account still wants to be told is for the stream to know that they share. */
+function unsubscribe({ settings }: RelayRequestDeps, { call, session, onEnd }: Exchange): Response {
+  if (session !== undefined) settings.unsubscribe(session.id, String(call.params['uri']))
+  onEnd()
+  return resultReply(call.id, '{}')
+}
+
 async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): Promise<Response> {
   const { upstreams } = deps
   const { call, abort } = exchange
@@ -132,7 +162,7 @@ async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): 
       last = { link, target, translation }
       return translation.outgoing
     }
-    const answer = await upstreams.send(from, build, { signal: abort.signal, wants: wishOf(exchange) })
+    const answer = await upstreams.send(from, build, { signal: abort.signal, wants: wishOf(deps, exchange) })
     if (last === undefined) throw new TypeError('an answer came to a call that was not sent')
     const { translation } = last
     return { ...last, answer, toClient: (text: string) => withExposedUris(translation.toClient(text), route) }
@@ -174,25 +204,20 @@ async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): 
   return relayed
 }
 
-/**
- * A client of the 2025 era that can be asked, or that subscribes, is served best in its own era, where an upstream
- * asks by a request. Everybody else needs no session.
- */
-function wishOf({ call, session }: Exchange): LinkWish {
-  const capabilities = (call.era === 'legacy' && session?.capabilities) || NO_CAPABILITIES
-  const isLegacy = capabilities !== NO_CAPABILITIES || LEGACY_METHODS.has(call.method)
-  return { era: isLegacy ? 'legacy' : 'modern', capabilities }
+function wishOf({ settings }: RelayRequestDeps, { call, session }: Exchange): LinkWish {
+  if (call.era === 'modern' || session === undefined) return MODERN_WISH
+  return legacyWish(session.capabilities, settings.of(session.id).logLevel)
 }
 
 async function detailsOf(deps: RelayRequestDeps, exchange: Exchange, route: Route): Promise<CallDetails> {
-  const { principal, call, session, logLevel, headers } = exchange
+  const { principal, call, session, headers } = exchange
   const isLegacyCall = call.era === 'legacy' && call.method === 'tools/call'
   return {
     edits: route.edits,
     nameHeader: route.nameHeader,
     clientInfo: deps.clientInfo,
     clientCapabilities: capabilitiesOf(session?.capabilities ?? NO_CAPABILITIES),
-    logLevel,
+    logLevel: session && deps.settings.of(session.id).logLevel,
     paramHeaders: call.era === 'modern' ? paramHeadersOf(headers, currentRequest()?.headerNames) : {},
     mirrored: isLegacyCall ? await mirroredOf(deps.upstreams, route) : [],
     sealState: (state) => deps.states.seal(principal, call, state),

@@ -21,12 +21,20 @@ import { plainAnswer } from './upstreamAnswer.ts'
 /** How to speak to one account's upstream. */
 export type Link = ModernLink | LegacyLink
 
-interface ModernLink {
+interface ModernLink extends Offers {
   readonly era: 'modern'
   readonly foundAt: number
 }
 
-export interface LegacyLink {
+/** What a server says of itself, as far as it decides how it is spoken to. */
+interface Offers {
+  /** Whether it tells of changes of a resource (`resources.subscribe`). */
+  readonly subscribes: boolean
+  /** Whether it can be told how much to log (`logging`). */
+  readonly logs: boolean
+}
+
+export interface LegacyLink extends Offers {
   readonly era: 'legacy'
   readonly foundAt: number
   readonly version: string
@@ -62,11 +70,17 @@ export async function establishLink(
   capabilities: CapabilityCode,
   limits: PostLimits,
 ): Promise<Link> {
-  const isModern = await probe(deps, target, limits)
-  return isModern ? { era: 'modern', foundAt: deps.clock() } : handshake(deps, target, capabilities, limits)
+  const offers = await probe(deps, target, limits)
+  if (offers === undefined) return handshake(deps, target, capabilities, limits)
+  return { era: 'modern', foundAt: deps.clock(), ...offers }
 }
 
-async function probe({ fetch, clientInfo }: LinkDeps, target: PostTarget, limits: PostLimits): Promise<boolean> {
+/** Undefined where it does not speak the new era. */
+async function probe(
+  { fetch, clientInfo }: LinkDeps,
+  target: PostTarget,
+  limits: PostLimits,
+): Promise<Offers | undefined> {
   const outgoing = modernMessage(PROBE_ID, 'server/discover', {}, clientInfo)
   const response = await post(fetch, target, outgoing, limits)
   if (response.status >= 500) {
@@ -75,10 +89,22 @@ async function probe({ fetch, clientInfo }: LinkDeps, target: PostTarget, limits
   }
   const message = await readProbe(target.connection, response)
   const { result, error } = message ?? {}
-  if (isObject(result)) return speaksModern(target.connection, result['supportedVersions'])
+  return saysModern(target.connection, result, error) ? offersIn(result) : undefined
+}
+
+function saysModern(connection: Connection, result: unknown, error: unknown): boolean {
+  if (isObject(result)) return speaksModern(connection, result['supportedVersions'])
   if (!isObject(error) || !MODERN_ONLY_ERRORS.has(error['code'])) return false
   if (error['code'] !== UNSUPPORTED_VERSION) return true
-  return speaksModern(target.connection, isObject(error['data']) ? error['data']['supported'] : undefined)
+  return speaksModern(connection, isObject(error['data']) ? error['data']['supported'] : undefined)
+}
+
+/** Of a server that does not say what it offers, everything may be asked. */
+function offersIn(result: unknown): Offers {
+  const capabilities = isObject(result) ? result['capabilities'] : undefined
+  if (!isObject(capabilities)) return { subscribes: true, logs: true }
+  const { resources, logging } = capabilities
+  return { subscribes: isObject(resources) && resources['subscribe'] === true, logs: isObject(logging) }
 }
 
 /** Anything that is not an answer of the new era is what an older server may say to a method it does not know. */
@@ -128,6 +154,7 @@ export async function handshake(
     sessionId,
     generation: opened.generation,
     nextId,
+    ...offersIn(message['result']),
   }
   const initialized = legacyMessage(link, { jsonrpc: '2.0', method: 'notifications/initialized' })
   const accepted = await post(fetch, target, initialized, limits)

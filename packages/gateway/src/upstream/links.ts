@@ -2,9 +2,12 @@ import type { Clock, GuardedAnswer, GuardedFetch } from '../services.ts'
 import { GatewayError } from '../errors.ts'
 import { NO_CAPABILITIES, type CapabilityCode } from './clientCapabilities.ts'
 import { CredentialRefused, SessionLost, unavailable } from './failures.ts'
-import { establishLink, handshake, type ClientInfo, type LegacyLink, type Link } from './link.ts'
+import { establishLink, handshake, legacyMessage, type ClientInfo, type LegacyLink, type Link } from './link.ts'
+import type { LogLevel } from './logLevel.ts'
 import { post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
 import type { Era } from './protocol.ts'
+import { readAnswer } from './readAnswer.ts'
+import { plainAnswer } from './upstreamAnswer.ts'
 import type { UpstreamSessions } from './upstreamSessions.ts'
 
 export interface LinksDeps {
@@ -22,15 +25,17 @@ export interface LinksDeps {
  */
 export interface LinkMemory {
   readonly links: Map<LinkKey, Promise<Link>>
+  /** Those that have been made. */
+  readonly made: Map<LinkKey, Link>
   /** It has been replaced: whoever still uses it is the last one. */
   isForgotten: boolean
 }
 
 export function createLinkMemory(): LinkMemory {
-  return { links: new Map(), isForgotten: false }
+  return { links: new Map(), made: new Map(), isForgotten: false }
 }
 
-type LinkKey = `${Era}:${CapabilityCode}`
+type LinkKey = `${Era}:${CapabilityCode}:${LogLevel | ''}`
 
 /** Called at the moment of sending, each time. */
 export type Build = (link: Link, target: PostTarget) => Outgoing
@@ -40,6 +45,8 @@ export interface Links {
    * Sends what `build` makes of the link, and a second time where the upstream says that it has lost the session.
    */
   send(to: Route, build: Build, limits: PostLimits): Promise<Sent>
+  /** The link over which it would be sent. */
+  find(to: Route): Promise<Link>
   /** Nobody finds these links any more. */
   forget(memory: LinkMemory): void
 }
@@ -63,9 +70,22 @@ export interface LinkWish {
   readonly era: Era
   /** What the client can be asked in the middle of a request. */
   readonly capabilities: CapabilityCode
+  /**
+   * How much a client of the 2025 era wants to be told, which is a matter of the session: so there is one for each level,
+   * and no client changes what another one hears. Default: as much as the upstream likes.
+   */
+  readonly logLevel?: LogLevel | undefined
 }
 
-const ANY: LinkWish = { era: 'modern', capabilities: NO_CAPABILITIES }
+export const MODERN_WISH: LinkWish = { era: 'modern', capabilities: NO_CAPABILITIES }
+
+/**
+ * A client of the 2025 era that can be asked is served best in its own era, where an upstream asks by a request. One that
+ * cannot needs no session.
+ */
+export function legacyWish(capabilities: CapabilityCode, logLevel: LogLevel | undefined): LinkWish {
+  return { era: capabilities === NO_CAPABILITIES ? 'modern' : 'legacy', capabilities, logLevel }
+}
 
 const ERA_TTL_MS = 60 * 60_000
 
@@ -96,37 +116,47 @@ export function createLinks(deps: LinksDeps): Links {
   function renew(route: Route, stale: Link | undefined): Promise<Link> {
     const key = keyOf(route)
     const link = make(route, stale)
-    const { links } = route.memory
+    const { links, made } = route.memory
     links.set(key, link)
-    link.catch(() => {
-      if (links.get(key) === link) links.delete(key)
-    })
+    link.then(
+      (done) => void (links.get(key) === link && made.set(key, done)),
+      () => void (links.get(key) === link && links.delete(key)),
+    )
     return link
   }
 
   async function make(route: Route, stale: Link | undefined): Promise<Link> {
-    const { target, wants: { capabilities } = ANY } = route
+    const { target, wants = MODERN_WISH } = route
     const limits = shortLimits()
     try {
-      const known = stale ?? (await anotherLink(route))
+      const known = stale ?? anotherLink(route)
       if (known !== undefined && isFresh(known)) {
-        return known.era === 'modern' ? known : await newSession(target, capabilities, limits)
+        return known.era === 'modern' ? known : await newSession(target, wants, limits)
       }
-      return (await legacyIfWanted(route, limits)) ?? (await foundOut(target, capabilities, limits))
+      return (await legacyIfWanted(route, limits)) ?? (await foundOut(target, wants, limits))
     } catch (error) {
       throw limits.signal?.aborted ? unavailable(target.connection, 'did not answer in time') : error
     }
   }
 
-  async function newSession(target: PostTarget, capabilities: CapabilityCode, limits: PostLimits): Promise<LegacyLink> {
-    const link = await handshake(deps, target, capabilities, limits)
-    sessions.opened(link, target)
-    return link
+  async function newSession(target: PostTarget, wants: LinkWish, limits: PostLimits): Promise<LegacyLink> {
+    return begun(await handshake(deps, target, wants.capabilities, limits), target, wants, limits)
   }
 
-  async function foundOut(target: PostTarget, capabilities: CapabilityCode, limits: PostLimits): Promise<Link> {
-    const link = await establishLink(deps, target, capabilities, limits)
-    if (link.era === 'legacy') sessions.opened(link, target)
+  async function foundOut(target: PostTarget, wants: LinkWish, limits: PostLimits): Promise<Link> {
+    const link = await establishLink(deps, target, wants.capabilities, limits)
+    return link.era === 'modern' ? link : begun(link, target, wants, limits)
+  }
+
+  async function begun(link: LegacyLink, target: PostTarget, { logLevel }: LinkWish, limits: PostLimits) {
+    sessions.opened(link, target)
+    if (logLevel === undefined || !link.logs) return link
+    const id = link.nextId()
+    const message = { jsonrpc: '2.0', id, method: 'logging/setLevel', params: { level: logLevel } }
+    // It holds from its answer on. Whatever comes of it: what is logged is no reason not to carry out what is asked for.
+    await post(fetch, target, legacyMessage(link, message), limits)
+      .then((answer) => readAnswer(target.connection, plainAnswer(answer), id))
+      .catch(ignore)
     return link
   }
 
@@ -134,7 +164,7 @@ export function createLinks(deps: LinksDeps): Links {
   async function legacyIfWanted({ target, wants }: Route, limits: PostLimits): Promise<Link | undefined> {
     if (wants?.era !== 'legacy') return undefined
     try {
-      const link = await newSession(target, wants.capabilities, limits)
+      const link = await newSession(target, wants, limits)
       return link.sessionId === undefined ? undefined : link
     } catch (error) {
       if (error instanceof GatewayError && error.code === 'upstream_invalid') return undefined
@@ -142,14 +172,15 @@ export function createLinks(deps: LinksDeps): Links {
     }
   }
 
-  /** What another kind of client of the same era has found out holds for this one too. */
-  async function anotherLink(route: Route): Promise<Link | undefined> {
+  /**
+   * What another kind of client of the same era has found out holds for this one too. What it is still finding out is not
+   * waited for: it may be waiting for this one.
+   */
+  function anotherLink(route: Route): Link | undefined {
     const key = keyOf(route)
     const era = key.slice(0, key.indexOf(':'))
-    for (const [other, link] of route.memory.links) {
-      if (other === key || !other.startsWith(`${era}:`)) continue
-      const known = await link.catch(() => undefined)
-      if (known !== undefined && isFresh(known)) return known
+    for (const [other, link] of route.memory.made) {
+      if (other !== key && other.startsWith(`${era}:`) && isFresh(link)) return link
     }
     return undefined
   }
@@ -199,10 +230,12 @@ export function createLinks(deps: LinksDeps): Links {
         throw error instanceof SessionLost ? unavailable(target.connection, 'lost its session twice') : error
       }
     },
+    find: linkOf,
     forget(memory) {
       memory.isForgotten = true
       for (const link of memory.links.values()) void link.then((made) => sessions.retire(made), ignore)
       memory.links.clear()
+      memory.made.clear()
     },
   }
 }
@@ -222,8 +255,8 @@ function noteUse({ memory, target, wants }: Route): void {
 
 function keyOf({ memory, wants }: Route): LinkKey {
   if (wants === undefined) for (const any of memory.links.keys()) return any
-  const { era, capabilities } = wants ?? ANY
-  return `${era}:${capabilities}`
+  const { era, capabilities, logLevel = '' } = wants ?? MODERN_WISH
+  return `${era}:${capabilities}:${logLevel}`
 }
 
 function ignore(): void {}

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { legacyHeaders, modernMessage, type ClientInfo, type Link } from './link.ts'
+import { legacyHeaders, legacyMessage, modernMessage, type ClientInfo, type Link } from './link.ts'
 import type { Build, LinkWish } from './links.ts'
 import type { ListTarget } from './lists.ts'
 import type { Outgoing, PostLimits } from './post.ts'
 import { isObject, mediaType, SSE_TYPE } from './protocol.ts'
-import { parse } from './readAnswer.ts'
+import { parse, readAnswer } from './readAnswer.ts'
 import type { UpstreamAnswer } from './upstreamAnswer.ts'
 
 /** What an upstream announces that a client may want to hear. */
@@ -16,15 +16,25 @@ export interface NotificationsDeps {
   readonly clientInfo: ClientInfo
   /** Sends with the account's credential, over its link. */
   readonly send: (target: ListTarget, build: Build, wants: LinkWish, limits: PostLimits) => Promise<UpstreamAnswer>
+  /** The limits of a short request, from now on. */
+  readonly shortLimits: () => PostLimits
 }
 
 export interface ListenOptions {
   readonly target: ListTarget
   readonly wants: LinkWish
-  /** The resources of which a change is to be told; an upstream of the 2025 era is told by `resources/subscribe`. */
-  readonly uris: readonly string[]
+  /** The resources of which a change is to be told. */
+  readonly uris: ReadonlySet<string>
   readonly onAnnouncement: (announcement: Announcement) => void
   readonly signal: AbortSignal
+}
+
+/** What one upstream announces to one account. */
+export interface Listened {
+  /** The resources of which a change is to be told from now on. */
+  want(uris: ReadonlySet<string>): void
+  /** The upstream has no such stream, or had none when it was asked. */
+  isOver(): boolean
 }
 
 const FIRST_PAUSE_MS = 1_000
@@ -36,47 +46,134 @@ const MAX_EVENT_CHARS = 64 * 1024
  * while to notice that the last one has ended.
  */
 const BUSY: ReadonlySet<number> = new Set([409, 429, 502, 503, 504])
+const ALL_LISTS = ['tools', 'prompts', 'resources'] as const
+
+/** A stream that is open, and the resources of which it tells. */
+interface OpenStream {
+  readonly answer: UpstreamAnswer
+  readonly link: Link
+  uris: ReadonlySet<string>
+  readonly stop: AbortController
+}
 
 /**
  * Hears what one upstream announces, until the signal: over `subscriptions/listen`, or the GET stream of the 2025
- * revisions. A stream that breaks is opened anew, ever more slowly; an upstream that has none is left alone. Whoever
- * listens again may have missed something, so then every list counts as changed.
+ * revisions and `resources/subscribe`. A stream that breaks is opened anew, ever more slowly; an upstream that has none
+ * is left alone. Whoever listens again may have missed something, so then every list counts as changed.
  */
-export async function listenTo(
-  { clientInfo, send }: NotificationsDeps,
-  options: ListenOptions & { readonly again: boolean },
-): Promise<void> {
-  const { target, wants, uris, onAnnouncement, signal, again } = options
-  const build = (link: Link): Outgoing =>
-    link.era === 'modern' ? listenMessage(uris, clientInfo) : { method: 'GET', headers: legacyHeaders(link) }
-  let pauseMs = FIRST_PAUSE_MS
-  for (let attempt = 0; !signal.aborted; attempt += 1) {
-    try {
-      const answer = await send(target, build, wants, limitsOf(signal))
-      if (BUSY.has(answer.status)) answer.discard()
-      else if (!answer.ok || mediaType(answer.headers['content-type']) !== SSE_TYPE) return answer.discard()
-      else {
-        if (again || attempt > 0) for (const list of ALL_LISTS) onAnnouncement({ kind: 'list', list })
-        if (await readAnnouncements(answer, onAnnouncement)) pauseMs = FIRST_PAUSE_MS
+export function listenTo(deps: NotificationsDeps, options: ListenOptions & { readonly again: boolean }): Listened {
+  const { onAnnouncement, signal } = options
+  let { uris } = options
+  let current: OpenStream | undefined
+  let next: OpenStream | undefined
+  let isAdjusting = false
+  let isOver = false
+
+  async function follow(): Promise<void> {
+    let pauseMs = FIRST_PAUSE_MS
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
+      const opened = await open(deps, options, uris)
+      if (opened === 'none') return
+      if (opened !== 'busy') {
+        if (options.again || attempt > 0) for (const list of ALL_LISTS) onAnnouncement({ kind: 'list', list })
+        if (await readAll(opened)) pauseMs = FIRST_PAUSE_MS
       }
-    } catch {
-      // Whatever it was, the next attempt finds out; calls report what is wrong with this upstream.
+      await delay(pauseMs, undefined, { signal, ref: false }).catch(() => undefined)
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
     }
-    await delay(pauseMs, undefined, { signal, ref: false }).catch(() => undefined)
-    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
+  }
+
+  /** A stream, and those that take its place without a gap. True if anything was announced. */
+  async function readAll(first: OpenStream): Promise<boolean> {
+    let heard = false
+    for (let stream: OpenStream | undefined = first; stream !== undefined;) {
+      current = stream
+      void adjust()
+      heard = (await readAnnouncements(stream.answer, onAnnouncement).catch(() => false)) || heard
+      stream = next
+      next = undefined
+    }
+    current = undefined
+    return heard
+  }
+
+  /** Until the stream tells of what is wanted by now, which may have changed meanwhile. */
+  async function adjust(): Promise<void> {
+    if (isAdjusting) return
+    isAdjusting = true
+    for (;;) {
+      const stream = current
+      if (stream === undefined || next !== undefined || signal.aborted || !lacks(stream, uris)) break
+      await (stream.link.era === 'legacy' ? subscribe(stream, uris) : replace(stream))
+    }
+    isAdjusting = false
+  }
+
+  async function subscribe(stream: OpenStream, wanted: ReadonlySet<string>): Promise<void> {
+    const before = stream.uris
+    stream.uris = new Set(wanted)
+    for (const uri of wanted) if (!before.has(uri)) await tell(deps, options, 'resources/subscribe', uri)
+    for (const uri of before) if (!wanted.has(uri)) await tell(deps, options, 'resources/unsubscribe', uri)
+  }
+
+  /** What a stream of the new era tells of is said when it is opened. */
+  async function replace(stream: OpenStream): Promise<void> {
+    const opened = await open(deps, options, uris)
+    if (typeof opened !== 'string') {
+      // The old one has ended by itself meanwhile, and is opened anew.
+      if (current !== stream) return opened.answer.discard()
+      next = opened
+    }
+    stream.stop.abort()
+  }
+
+  void follow().finally(() => (isOver = true))
+  return {
+    want(wanted) {
+      uris = new Set(wanted)
+      void adjust()
+    },
+    isOver: () => isOver,
   }
 }
 
-const ALL_LISTS = ['tools', 'prompts', 'resources'] as const
+/** Telling of too much costs a stream of the new era nothing, and opening another one does. */
+function lacks({ link, uris }: OpenStream, wanted: ReadonlySet<string>): boolean {
+  return ![...wanted].every((uri) => uris.has(uri)) || (link.era === 'legacy' && uris.size > wanted.size)
+}
+
+async function open(
+  { clientInfo, send }: NotificationsDeps,
+  { target, wants, signal }: ListenOptions,
+  uris: ReadonlySet<string>,
+): Promise<OpenStream | 'busy' | 'none'> {
+  const stop = new AbortController()
+  let link: Link | undefined
+  const build = (over: Link): Outgoing => {
+    link = over
+    return over.era === 'modern' ? listenMessage(uris, clientInfo) : { method: 'GET', headers: legacyHeaders(over) }
+  }
+  try {
+    const answer = await send(target, build, wants, limitsOf(AbortSignal.any([signal, stop.signal])))
+    if (link !== undefined && answer.ok && mediaType(answer.headers['content-type']) === SSE_TYPE) {
+      return { answer, link, stop, uris: link.era === 'modern' ? uris : new Set() }
+    }
+    answer.discard()
+    return BUSY.has(answer.status) ? 'busy' : 'none'
+  } catch {
+    // Whatever it was, the next attempt finds out; calls report what is wrong with this upstream.
+    return 'busy'
+  }
+}
 
 const LISTEN_ID = 'latchkey-listen'
 
-function listenMessage(uris: readonly string[], clientInfo: ClientInfo): Outgoing {
+function listenMessage(uris: ReadonlySet<string>, clientInfo: ClientInfo): Outgoing {
   const notifications = {
     toolsListChanged: true,
     promptsListChanged: true,
     resourcesListChanged: true,
-    ...(uris.length > 0 && { resourceSubscriptions: uris }),
+    ...(uris.size > 0 && { resourceSubscriptions: [...uris] }),
   }
   return modernMessage(LISTEN_ID, 'subscriptions/listen', { notifications }, clientInfo)
 }
@@ -89,6 +186,24 @@ function limitsOf(signal: AbortSignal): PostLimits {
     headersTimeoutMs: 15_000,
     bodyIdleTimeoutMs: SILENCE_MS,
   }
+}
+
+/** An upstream of the 2025 era that refuses it tells nothing of this resource: there is nobody to report that to. */
+async function tell(
+  { send, shortLimits }: NotificationsDeps,
+  { target, wants }: ListenOptions,
+  method: string,
+  uri: string,
+): Promise<void> {
+  let id = 0
+  const build = (link: Link): Outgoing => {
+    if (link.era === 'modern') throw new TypeError(`${method} is of the 2025 era`)
+    id = link.nextId()
+    return legacyMessage(link, { jsonrpc: '2.0', id, method, params: { uri } })
+  }
+  await send(target, build, wants, shortLimits())
+    .then((answer) => readAnswer(target.connection, answer, id))
+    .catch(() => undefined)
 }
 
 /** Reads to the end of the stream. True if anything was announced. */

@@ -1,13 +1,9 @@
-import type { Announcement, ListenOptions } from './notifications.ts'
+import type { Announcement, Listened, ListenOptions } from './notifications.ts'
 
 interface Hub {
-  readonly listeners: Set<ListenOptions>
-  /** What the stream asks for. */
-  uris: ReadonlySet<string>
-  /** Ends the stream. */
-  stop: AbortController
-  /** The upstream has no such stream, or had none when it was asked. */
-  isOver: boolean
+  readonly listeners: Map<ListenOptions, ReadonlySet<string>>
+  readonly stop: AbortController
+  stream: Listened
 }
 
 /**
@@ -15,54 +11,60 @@ interface Hub {
  * give for a session, and refuses a second. An account belongs to one user, so nothing is shared between users.
  */
 export function createSharedListening(
-  start: (options: ListenOptions & { readonly again: boolean }) => Promise<void>,
-): (options: ListenOptions) => void {
+  start: (options: ListenOptions & { readonly again: boolean }) => Listened,
+): (options: ListenOptions) => Pick<Listened, 'want'> {
   const hubs = new Map<string, Hub>()
 
-  function open(key: string, { target, wants }: ListenOptions, hub: Hub, again: boolean): void {
-    const { signal } = hub.stop
+  function openFor({ listeners, stop }: Pick<Hub, 'listeners' | 'stop'>, options: ListenOptions, again: boolean) {
+    const { target, wants } = options
     const onAnnouncement = (announcement: Announcement): void => {
-      for (const listener of hub.listeners) listener.onAnnouncement(announcement)
+      for (const listener of listeners.keys()) listener.onAnnouncement(announcement)
     }
-    hub.isOver = false
-    hubs.set(key, hub)
-    void start({ target, wants, uris: [...hub.uris], onAnnouncement, signal, again }).finally(() => {
-      if (hub.stop.signal === signal) hub.isOver = true
-    })
+    return start({ target, wants, uris: wantedBy(listeners), onAnnouncement, signal: stop.signal, again })
   }
 
   function join(key: string, options: ListenOptions): Hub {
     const hub = hubs.get(key)
     if (hub === undefined) {
-      const uris = new Set(options.uris)
-      const created = { listeners: new Set([options]), uris, stop: new AbortController(), isOver: false }
-      open(key, options, created, false)
+      const made = { listeners: new Map([[options, options.uris]]), stop: new AbortController() }
+      const created = { ...made, stream: openFor(made, options, false) }
+      hubs.set(key, created)
       return created
     }
-    hub.listeners.add(options)
-    if (!hub.isOver && options.uris.every((uri) => hub.uris.has(uri))) return hub
-    // What a stream tells is said when it is opened.
-    hub.stop.abort()
-    hub.stop = new AbortController()
-    hub.uris = new Set([...hub.uris, ...options.uris])
-    open(key, options, hub, true)
+    hub.listeners.set(options, options.uris)
+    if (hub.stream.isOver()) hub.stream = openFor(hub, options, true)
+    else hub.stream.want(wantedBy(hub.listeners))
     return hub
   }
 
   return (options) => {
     const { target, wants, signal } = options
-    if (signal.aborted) return
-    const key = `${wants.era}:${wants.capabilities}:${target.account.id}`
+    if (signal.aborted) return { want: () => undefined }
+    const { era, capabilities, logLevel = '' } = wants
+    const key = `${era}:${capabilities}:${logLevel}:${target.account.id}`
     const hub = join(key, options)
     signal.addEventListener(
       'abort',
       () => {
         hub.listeners.delete(options)
-        if (hub.listeners.size > 0) return
+        if (hub.listeners.size > 0) return hub.stream.want(wantedBy(hub.listeners))
         hub.stop.abort()
         hubs.delete(key)
       },
       { once: true },
     )
+    return {
+      want(uris) {
+        if (!hub.listeners.has(options)) return
+        hub.listeners.set(options, uris)
+        hub.stream.want(wantedBy(hub.listeners))
+      },
+    }
   }
+}
+
+function wantedBy(listeners: Hub['listeners']): ReadonlySet<string> {
+  const wanted = new Set<string>()
+  for (const uris of listeners.values()) for (const uri of uris) wanted.add(uri)
+  return wanted
 }

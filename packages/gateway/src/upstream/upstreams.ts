@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock, Credentials, GuardedAnswer, GuardedFetch, OpenedCredential } from '../services.ts'
 import { CredentialRefused, unavailable } from './failures.ts'
-import { legacyHeaders, type ClientInfo, type LegacyLink } from './link.ts'
+import { legacyHeaders, type ClientInfo, type LegacyLink, type Link } from './link.ts'
 import { createLinkMemory, createLinks, type Build, type LinkMemory, type LinkWish, type Sent } from './links.ts'
 import type { ListKind, RefusedItem, UpstreamItem } from './listPage.ts'
 import {
@@ -14,7 +14,7 @@ import {
   type ListMemory,
   type ListTarget,
 } from './lists.ts'
-import { listenTo, type Announcement, type ListenOptions } from './notifications.ts'
+import { listenTo, type Announcement, type Listened, type ListenOptions } from './notifications.ts'
 import { post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
 import { createSharedListening } from './sharedListening.ts'
 import { plainAnswer, sessionAnswer, type UpstreamAnswer } from './upstreamAnswer.ts'
@@ -43,6 +43,8 @@ export interface Upstreams {
    * Throws GatewayError `consent_required`, `upstream_unavailable`, `upstream_invalid`, or the signal's reason.
    */
   send(target: ListTarget, build: Build, options: SendOptions): Promise<UpstreamAnswer>
+  /** The link over which it would be sent. Throws as `send` does. */
+  linkTo(target: ListTarget, wants: LinkWish): Promise<Link>
   /** A message that needs no answer and whose loss does no harm. Never throws. */
   tell(target: PostTarget, outgoing: Outgoing): void
   /** The same to an account whose credential has to be opened first. Throws as `send` does. */
@@ -54,7 +56,7 @@ export interface Upstreams {
   /** What was left out of the list that was read last, and why. */
   refused(target: ListTarget, kind: ListKind): readonly RefusedItem[]
   /** Hears what the upstream announces, until the signal. What changes a list is forgotten here first. Never throws. */
-  listen(options: ListenOptions): void
+  listen(options: ListenOptions): Pick<Listened, 'want'>
   /** The upstream refused in a way that one of another era would: the next call finds out anew. */
   doubtEra(accountId: string): void
   /** After a change of the account's status. */
@@ -148,7 +150,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       options.onAnnouncement(announcement)
     }
     const signal = AbortSignal.any([options.signal, closing.signal])
-    return listenTo({ clientInfo, send: sendTo }, { ...options, onAnnouncement, signal })
+    return listenTo({ clientInfo, send: sendTo, shortLimits }, { ...options, onAnnouncement, signal })
   })
 
   return {
@@ -160,6 +162,10 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
         bodyIdleTimeoutMs: CALL_TIMEOUT_MS,
       }
       return sendTo(target, build, wants, limits)
+    },
+    linkTo(target, wants) {
+      const { links: memory } = memories.of(target)
+      return withCredential(target, (to) => links.find({ target: to, memory, wants }))
     },
     tell(target, outgoing) {
       void post(fetch, target, outgoing, shortLimits()).then((answer) => answer.discard(), nothing)

@@ -99,7 +99,7 @@ describe('createMcpEndpoint, tools/list', () => {
         revoked: good.url,
         good: good.url,
       },
-      listTimeoutMs: 1000,
+      listTimeoutMs: 2500,
     })
     world.setStatus('ada', 'locked', 'PENDING_AUTH')
     const refused = world.account('ada', 'revoked').id

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { modernRequest } from './support/clients.ts'
-import { startLegacyUpstream, type Seen, type TestUpstream } from './support/upstreams.ts'
+import { legacyRequest, modernRequest } from './support/clients.ts'
+import { startLegacyUpstream, startModernUpstream, type Seen, type TestUpstream } from './support/upstreams.ts'
 import { createWorld, type World } from './support/world.ts'
 
 async function call(world: World, user: string, name = 'echo', args: object = { text: 'x' }): Promise<string> {
@@ -100,5 +100,42 @@ describe('createMcpEndpoint, sessions at 2025 upstreams', () => {
     upstream.intercept = ({ method }) => (method === 'DELETE' ? new Promise(() => undefined) : undefined)
     await expect(world[Symbol.asyncDispose]()).resolves.toBeUndefined()
     expect(ended(upstream)).toHaveLength(1)
+  })
+})
+
+/** A client of the 2025 era that can be asked this. */
+async function sessionFor(world: World, elicitation: object): Promise<string> {
+  const params = {
+    protocolVersion: '2025-11-25',
+    capabilities: { elicitation },
+    clientInfo: { name: 'c', version: '1' },
+  }
+  const { body, headers } = legacyRequest('initialize', params)
+  return (await world.post(world.url('ada'), body, headers)).headers.get('mcp-session-id') ?? ''
+}
+
+describe.each([
+  ['2025-11-25', startLegacyUpstream],
+  ['2026-07-28', startModernUpstream],
+])('createMcpEndpoint, clients of several kinds before an upstream of %s', (_revision, start) => {
+  it('do not wait for each other when all of them have to begin anew', async () => {
+    await using upstream = await start()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const kinds = await Promise.all(
+      [{ form: {} }, { url: {} }, { form: {}, url: {} }].map((kind) => sessionFor(world, kind)),
+    )
+    for (let round = 0; round < 5; round += 1) {
+      let refusals = 0
+      upstream.intercept = () => (refusals++ < kinds.length ? new Response(null, { status: 401 }) : undefined)
+      const answers = await Promise.all(
+        kinds.map(async (session) => {
+          const { body, headers } = legacyRequest('tools/call', { name: 'echo', arguments: { text: 'x' } })
+          return await (await world.post(world.url('ada'), body, { ...headers, 'mcp-session-id': session })).text()
+        }),
+      )
+      for (const answer of answers) expect(answer).toContain('"echoed":"x"')
+      // What is known of an upstream is known for an hour.
+      world.clock.now += 61 * 60_000
+    }
   })
 })

@@ -1,0 +1,324 @@
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { Server as LegacyServer } from '@modelcontextprotocol/sdk/server/index.js'
+import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
+import {
+  CallToolRequestSchema,
+  LoggingMessageNotificationSchema,
+  ResourceUpdatedNotificationSchema,
+  SetLevelRequestSchema,
+  SubscribeRequestSchema,
+  UnsubscribeRequestSchema,
+} from '@modelcontextprotocol/sdk/types.js'
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
+import { describe, expect, it } from 'vitest'
+import { legacyRequest } from './support/clients.ts'
+import { listen } from './support/listen.ts'
+import { createWorld, type World } from './support/world.ts'
+
+const INFO = { name: 'test', version: '1.0.0' }
+const [NEWS, MAIL] = ['x://news', 'x://mail'] as const
+
+interface Telling extends AsyncDisposable {
+  readonly url: string
+  /** Whether somebody is told of changes of this resource now. */
+  isWatched(uri: string): boolean
+  update(uri: string): void
+}
+
+interface TellingOptions {
+  readonly subscribe?: boolean
+}
+
+async function startModern({ subscribe = true }: TellingOptions = {}): Promise<Telling> {
+  const watched: Set<string>[] = []
+  const handler = createMcpHandler(
+    () => new McpServer(INFO, { capabilities: { resources: { listChanged: true, ...(subscribe && { subscribe }) } } }),
+    { legacy: 'reject' },
+  )
+  const listener = await listen(async (request) => {
+    const { method, params } = await request.clone().json()
+    if (method === 'subscriptions/listen') {
+      const uris = new Set<string>(params.notifications.resourceSubscriptions)
+      watched.push(uris)
+      request.signal.addEventListener('abort', () => void watched.splice(watched.indexOf(uris), 1))
+    }
+    return await handler.fetch(request)
+  })
+  return {
+    url: `${listener.origin}/mcp`,
+    isWatched: (uri) => watched.some((uris) => uris.has(uri)),
+    update: (uri) => handler.notify.resourceUpdated(uri),
+    async [Symbol.asyncDispose]() {
+      await handler.close()
+      await listener.close()
+    },
+  }
+}
+
+/** SDK v1, with sessions; its tool `talk` says of how much it was told to log. */
+async function startLegacy({ subscribe = true }: TellingOptions = {}) {
+  const sessions = new Map<string, { transport: WebStandardStreamableHTTPServerTransport; close(): void }>()
+  const told: { server: LegacyServer; uris: Set<string> }[] = []
+  const asked: string[] = []
+
+  function createServer(): LegacyServer {
+    const capabilities = { tools: {}, logging: {}, resources: { ...(subscribe && { subscribe }) } }
+    const server = new LegacyServer(INFO, { capabilities })
+    const uris = new Set<string>()
+    told.push({ server, uris })
+    if (subscribe) {
+      server.setRequestHandler(SubscribeRequestSchema, ({ params: { uri } }) => {
+        asked.push(`+${uri}`)
+        if (uri === 'x://refused') throw new Error('there is no such resource')
+        uris.add(uri)
+        return {}
+      })
+      server.setRequestHandler(UnsubscribeRequestSchema, ({ params: { uri } }) => {
+        asked.push(`-${uri}`)
+        uris.delete(uri)
+        return {}
+      })
+    }
+    let level: string | undefined
+    server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
+      level = params.level
+      return {}
+    })
+    server.setRequestHandler(CallToolRequestSchema, async (_request, extra) => {
+      const params = { level: 'error' as const, data: `as much as ${level ?? 'I like'}` }
+      await extra.sendNotification({ method: 'notifications/message', params })
+      return { content: [] }
+    })
+    return server
+  }
+
+  const listener = await listen(async (request) => {
+    const id = request.headers.get('mcp-session-id')
+    const known = id === null ? undefined : sessions.get(id)
+    if (known !== undefined) return known.transport.handleRequest(request)
+    if (id !== null) return new Response(null, { status: 404 })
+    const transport: WebStandardStreamableHTTPServerTransport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: () => crypto.randomUUID(),
+      onsessioninitialized: (sessionId) =>
+        void sessions.set(sessionId, { transport, close: () => transport.closeStandaloneSSEStream() }),
+    })
+    await createServer().connect(transport)
+    return transport.handleRequest(request)
+  })
+  return {
+    url: `${listener.origin}/mcp`,
+    asked,
+    hangUp: () => sessions.forEach((session) => session.close()),
+    isWatched: (uri: string) => told.some(({ uris }) => uris.has(uri)),
+    update(uri: string) {
+      for (const { server, uris } of told) if (uris.has(uri)) void server.sendResourceUpdated({ uri })
+    },
+    [Symbol.asyncDispose]: () => listener.close(),
+  } satisfies Telling & Record<string, unknown>
+}
+
+interface Subscriber extends AsyncDisposable {
+  /** The resources of which this client was told. */
+  readonly heard: string[]
+  subscribe(uri: string): Promise<unknown>
+  unsubscribe(uri: string): Promise<unknown>
+}
+
+async function connectModern(world: World): Promise<Subscriber> {
+  const client = new Client(INFO, { versionNegotiation: { mode: { pin: '2026-07-28' } } })
+  const heard: string[] = []
+  client.setNotificationHandler('notifications/resources/updated', ({ params }) => void heard.push(params.uri))
+  await client.connect(new StreamableHTTPClientTransport(new URL(world.url('ada'))))
+  const open = new Map<string, Awaited<ReturnType<Client['listen']>>>()
+  return {
+    heard,
+    async subscribe(uri) {
+      const subscription = await client.listen({ resourceSubscriptions: [uri] })
+      open.set(uri, subscription)
+      return subscription.honoredFilter.resourceSubscriptions
+    },
+    unsubscribe: async (uri) => await open.get(uri)?.close(),
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+}
+
+async function connectLegacy(world: World, capabilities = {}): Promise<Subscriber & { readonly client: LegacyClient }> {
+  const client = new LegacyClient(INFO, { capabilities })
+  const heard: string[] = []
+  client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void heard.push(params.uri))
+  await client.connect(new LegacyTransport(new URL(world.url('ada'))))
+  return {
+    client,
+    heard,
+    subscribe: (uri) => client.subscribeResource({ uri }),
+    unsubscribe: (uri) => client.unsubscribeResource({ uri }),
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+}
+
+/** Of a client of the 2025 era that can be asked, the sessions are others. */
+const connectAsked = (world: World) => connectLegacy(world, { elicitation: { form: {} } })
+
+describe.each([
+  ['2026-07-28', startModern],
+  ['2025-11-25', startLegacy],
+] as const)('createMcpEndpoint, changes of a resource of an upstream of %s', (_upstream, start) => {
+  it.each([
+    ['2026-07-28', connectModern],
+    ['2025-11-25', connectLegacy],
+    ['2025-11-25, which can be asked', connectAsked],
+  ] as const)('are told to a client of %s for as long as it wants to know', async (_client, connect) => {
+    await using upstream = await start()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await using one = await connect(world)
+    await using other = await connect(world)
+    await one.subscribe(NEWS)
+    await other.subscribe(MAIL)
+    await expect.poll(() => upstream.isWatched(NEWS) && upstream.isWatched(MAIL)).toBe(true)
+    upstream.update(NEWS)
+    await expect.poll(() => one.heard).toEqual([NEWS])
+    await other.subscribe(NEWS)
+    await one.unsubscribe(NEWS)
+    await expect
+      .poll(() => {
+        upstream.update(NEWS)
+        return other.heard
+      })
+      .toContain(NEWS)
+    upstream.update(MAIL)
+    await expect.poll(() => other.heard).toContain(MAIL)
+    expect(one.heard).toEqual([NEWS])
+  })
+})
+
+describe('createMcpEndpoint, subscriptions to resources', () => {
+  it('are those of clients of both eras at the same time, towards one session', async () => {
+    await using upstream = await startLegacy()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await using modern = await connectModern(world)
+    await using legacy = await connectLegacy(world)
+    await modern.subscribe(NEWS)
+    await legacy.subscribe(NEWS)
+    await expect.poll(() => upstream.isWatched(NEWS)).toBe(true)
+    await legacy.unsubscribe(NEWS)
+    await legacy.subscribe(MAIL)
+    await expect.poll(() => upstream.isWatched(MAIL)).toBe(true)
+    upstream.update(NEWS)
+    upstream.update(MAIL)
+    await expect.poll(() => [modern.heard, legacy.heard]).toEqual([[NEWS], [MAIL]])
+    await modern.unsubscribe(NEWS)
+    await expect.poll(() => upstream.isWatched(NEWS)).toBe(false)
+    expect(upstream.isWatched(MAIL)).toBe(true)
+  })
+
+  it('are made anew when the stream of the upstream was broken', async () => {
+    await using upstream = await startLegacy()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await using client = await connectModern(world)
+    await client.subscribe(NEWS)
+    await expect.poll(() => upstream.asked).toEqual([`+${NEWS}`])
+    upstream.hangUp()
+    await expect.poll(() => upstream.asked, { timeout: 10_000 }).toEqual([`+${NEWS}`, `+${NEWS}`])
+    upstream.update(NEWS)
+    await expect.poll(() => client.heard).toEqual([NEWS])
+  })
+
+  it.each([
+    ['2026-07-28', startModern],
+    ['2025-11-25', startLegacy],
+  ] as const)('are refused, or not acknowledged, when the upstream of %s has none', async (_upstream, start) => {
+    await using upstream = await start({ subscribe: false })
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await using legacy = await connectLegacy(world)
+    await expect(legacy.subscribe(NEWS)).rejects.toMatchObject({ code: -32_601 })
+    await using modern = await connectModern(world)
+    expect(await modern.subscribe(NEWS)).toBeUndefined()
+  })
+
+  it('are refused as an upstream of the 2025 era refuses them', async () => {
+    await using upstream = await startLegacy()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await using legacy = await connectLegacy(world)
+    await expect(legacy.subscribe('x://refused')).rejects.toThrow('there is no such resource')
+  })
+
+  it('are refused without a session, and where there are too many', async () => {
+    await using upstream = await startModern()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const { body, headers } = legacyRequest('resources/subscribe', { uri: NEWS })
+    expect(await (await world.post(world.url('ada'), body, headers)).json()).toMatchObject({ error: { code: -32_600 } })
+    await using legacy = await connectLegacy(world)
+    await expect(legacy.subscribe(`x://${'x'.repeat(64 * 1024)}`)).rejects.toMatchObject({ code: -32_602 })
+    await expect(legacy.subscribe(NEWS)).resolves.toEqual({})
+  })
+})
+
+describe('createMcpEndpoint, logging/setLevel', () => {
+  it('changes what its own client hears from a 2025 upstream and what no other client of the account hears', async () => {
+    await using upstream = await startLegacy()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const heard = async (level?: 'debug' | 'alert') => {
+      const { client } = await connectLegacy(world)
+      const data: unknown[] = []
+      client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void data.push(params.data))
+      if (level !== undefined) await client.setLoggingLevel(level)
+      return async () => {
+        await client.callTool({ name: 'talk' })
+        return data.splice(0)
+      }
+    }
+    const [plain, debug, alert] = [await heard(), await heard('debug'), await heard('alert')]
+    for (let time = 0; time < 2; time += 1) {
+      expect(await debug()).toEqual(['as much as debug'])
+      expect(await plain()).toEqual(['as much as I like'])
+      expect(await alert()).toEqual(['as much as alert'])
+    }
+  })
+
+  it('takes the stream of its client along', async () => {
+    await using upstream = await startLegacy()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await using subscriber = await connectLegacy(world)
+    await subscriber.subscribe(NEWS)
+    await subscriber.client.setLoggingLevel('info')
+    await subscriber.subscribe(MAIL)
+    await expect.poll(() => upstream.isWatched(NEWS) && upstream.isWatched(MAIL)).toBe(true)
+    await expect
+      .poll(() => {
+        for (const uri of [NEWS, MAIL]) upstream.update(uri)
+        return new Set(subscriber.heard)
+      })
+      .toEqual(new Set([NEWS, MAIL]))
+  })
+
+  it('is a matter of the request for a 2026 client, which hears of what the upstream says what it wants to hear', async () => {
+    await using upstream = await startLegacy()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const client = new Client(INFO, { versionNegotiation: { mode: { pin: '2026-07-28' } } })
+    const data: unknown[] = []
+    client.setNotificationHandler('notifications/message', ({ params }) => void data.push(params.data))
+    await client.connect(new StreamableHTTPClientTransport(new URL(world.url('ada'))))
+    const heardAt = async (level?: string) => {
+      const meta = level === undefined ? {} : { _meta: { 'io.modelcontextprotocol/logLevel': level } }
+      await client.callTool({ name: 'talk', ...meta })
+      return data.splice(0)
+    }
+    expect(await heardAt()).toEqual([])
+    expect(await heardAt('debug')).toEqual(['as much as I like'])
+    expect(await heardAt('error')).toEqual(['as much as I like'])
+    expect(await heardAt('critical')).toEqual([])
+    await client.close()
+  })
+
+  it.each([
+    ['of a level that there is not', { level: 'loud' }, -32_602],
+    ['without a session', { level: 'debug' }, -32_600],
+  ])('is refused %s', async (_what, params, code) => {
+    await using upstream = await startModern()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const { body, headers } = legacyRequest('logging/setLevel', params)
+    expect(await (await world.post(world.url('ada'), body, headers)).json()).toMatchObject({ error: { code } })
+  })
+})
