@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { ByteCollector } from '../byteCollector.ts'
 
 const HIGH_WATER_MARK = 64 * 1024
 
@@ -6,17 +7,18 @@ type Control = Pick<Dispatcher.DispatchController, 'pause' | 'resume'>
 
 /**
  * The body of an answer between the socket and whoever reads it. What arrives before somebody reads is kept, up to the
- * high-water mark; then the socket waits.
+ * high-water mark; then the socket waits. A reader of the stream gets all that has come, in one piece.
  */
 export class IncomingBody {
   readonly #control: Control
   readonly #cancel: (reason: unknown) => void
-  #chunks: Uint8Array[] = []
-  #size = 0
+  readonly #bytes = new ByteCollector()
   #state: 'open' | 'ended' | 'failed' = 'open'
   #failure: unknown
   #text: PromiseWithResolvers<string> | undefined
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
+  /** A reader of the stream waits. */
+  #isWanted = false
 
   /** `cancel` ends the exchange when the reader has had enough. */
   constructor(control: Control, cancel: (reason: unknown) => void) {
@@ -25,20 +27,19 @@ export class IncomingBody {
   }
 
   push(chunk: Uint8Array): void {
-    if (this.#stream !== undefined) {
-      this.#stream.enqueue(chunk)
-      if ((this.#stream.desiredSize ?? 0) <= 0) this.#control.pause()
+    if (this.#isWanted) {
+      this.#isWanted = false
+      this.#stream?.enqueue(chunk)
       return
     }
-    this.#chunks.push(chunk)
-    this.#size += chunk.byteLength
-    if (this.#text === undefined && this.#size >= HIGH_WATER_MARK) this.#control.pause()
+    this.#bytes.add(chunk)
+    if (this.#text === undefined && this.#bytes.size >= HIGH_WATER_MARK) this.#control.pause()
   }
 
   end(): void {
     this.#state = 'ended'
     this.#text?.resolve(this.#decoded())
-    this.#stream?.close()
+    if (this.#bytes.size === 0) this.#stream?.close()
   }
 
   fail(reason: unknown): void {
@@ -47,7 +48,7 @@ export class IncomingBody {
     this.#failure = reason
     this.#text?.reject(reason)
     this.#stream?.error(reason)
-    this.#chunks = []
+    this.#bytes.take()
   }
 
   async text(): Promise<string> {
@@ -61,28 +62,31 @@ export class IncomingBody {
   stream(): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>(
       {
-        start: (controller) => this.#startStream(controller),
-        pull: () => this.#control.resume(),
+        start: (controller) => {
+          if (this.#state === 'failed') controller.error(this.#failure)
+          else if (this.#state === 'ended' && this.#bytes.size === 0) controller.close()
+          else this.#stream = controller
+        },
+        pull: (controller) => this.#give(controller),
         cancel: (reason: unknown) => {
           this.#stream = undefined
+          this.#isWanted = false
           this.#cancel(reason ?? new Error('cancelled'))
         },
       },
-      { highWaterMark: HIGH_WATER_MARK, size: (chunk) => chunk.byteLength },
+      { highWaterMark: 0 },
     )
   }
 
-  #startStream(controller: ReadableStreamDefaultController<Uint8Array>): void {
-    if (this.#state === 'failed') return controller.error(this.#failure)
-    for (const chunk of this.#chunks.splice(0)) controller.enqueue(chunk)
-    if (this.#state === 'ended') return controller.close()
-    this.#stream = controller
+  #give(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    if (this.#bytes.size === 0) this.#isWanted = true
+    else controller.enqueue(this.#bytes.takeAll())
+    if (this.#state === 'ended') controller.close()
+    else this.#control.resume()
   }
 
   #decoded(): string {
-    const [only, ...others] = this.#chunks.splice(0)
-    if (only === undefined) return ''
-    return UTF_8.decode(others.length === 0 ? only : Buffer.concat([only, ...others]))
+    return UTF_8.decode(this.#bytes.takeAll())
   }
 }
 

@@ -1,4 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
+import { ByteCollector } from '../byteCollector.ts'
 import { GatewayError } from '../errors.ts'
 
 /**
@@ -23,14 +24,12 @@ export function limitBody(maxBytes: number): MiddlewareHandler {
 }
 
 async function read(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
+  const bytes = new ByteCollector()
   for await (const chunk of body) {
-    size += chunk.byteLength
-    if (size > maxBytes) throw tooLarge(maxBytes)
-    chunks.push(chunk)
+    bytes.add(chunk)
+    if (bytes.size > maxBytes) throw tooLarge(maxBytes)
   }
-  return new TextDecoder().decode(Buffer.concat(chunks))
+  return new TextDecoder().decode(bytes.takeAll())
 }
 
 function tooLarge(maxBytes: number): GatewayError {

@@ -35,6 +35,7 @@ import { applyEdits, member } from '../upstream/jsonSpans.ts'
 import { legacyHeaders } from '../upstream/link.ts'
 import { LISTS, type ListKind } from '../upstream/listPage.ts'
 import { logLevelOf } from '../upstream/logLevel.ts'
+import { pauseAfter } from '../upstream/pauseAfter.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
 import { authenticate, type Authentication, type Principal } from './authenticate.ts'
 import { allowedConnections } from './allowedItems.ts'
@@ -154,7 +155,9 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
     } catch (error) {
       return unreadable(error, maxBodyBytes)
     }
+    await pauseAfter(text)
     const inbound = readInbound(text, request.headers)
+    await pauseAfter(text)
     const session = sessionOf(request, principal, inbound)
     if (session === 'unknown') return errorReply(null, { code: SESSION_NOT_FOUND, message: 'Session not found' }, 404)
     switch (inbound.kind) {

@@ -1,6 +1,7 @@
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { brokenAnswer, invalidUpstream, unavailable } from '../upstream/failures.ts'
+import { pauseAfter } from '../upstream/pauseAfter.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED, type Era, type RequestId } from '../upstream/protocol.ts'
 import { SSE_COMMENT, sseEvent, type SseReader } from '../upstream/sseMessages.ts'
 import type { UpstreamAnswer } from '../upstream/upstreamAnswer.ts'
@@ -47,7 +48,10 @@ async function relayJson(response: UpstreamAnswer, options: RelayOptions): Promi
   const { connection, clientEra } = options
   let answer: Translated
   try {
-    answer = options.toClient(await response.text())
+    const text = await response.text()
+    await pauseAfter(text)
+    answer = options.toClient(text)
+    await pauseAfter(text)
   } catch (error) {
     throw brokenAnswer(connection, error)
   }

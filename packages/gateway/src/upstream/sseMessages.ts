@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
 
 /** What arrives on an event stream: one event's data, or a sign of life. */
@@ -31,7 +32,10 @@ export interface SsePosition {
   readonly bytes: number
 }
 
-/** Reads an event stream item by item, and no further ahead than one chunk. */
+/** There may be thousands of chunks, and of events in one: others have their turn in between (security T46). */
+const STEPS_OF_ONE_TURN = 256
+
+/** Reads an event stream item by item, and no further ahead than one chunk. Of comments in a row only one is given. */
 export function readSse(
   body: ReadableStream<Uint8Array>,
   maxEventChars: number,
@@ -43,6 +47,7 @@ export function readSse(
   let lastEventId: string | undefined
   let retryMs: number | undefined
   let bytes = 0
+  let steps = 0
   const parser = createParser({
     maxBufferSize: maxEventChars,
     onId: (id) => void (lastEventId = id),
@@ -52,7 +57,9 @@ export function readSse(
       if (data.length > maxEventChars) tooLarge = true
       else items.push({ kind: 'message', data, id })
     },
-    onComment: () => void items.push({ kind: 'comment' }),
+    onComment() {
+      if (items.at(-1)?.kind !== 'comment') items.push({ kind: 'comment' })
+    },
     onError: ({ type }) => {
       tooLarge ||= type === 'max-buffer-size-exceeded'
     },
@@ -60,6 +67,8 @@ export function readSse(
   return {
     async next() {
       for (;;) {
+        steps += 1
+        if (steps % STEPS_OF_ONE_TURN === 0) await nextTurn()
         const item = items.shift()
         if (item !== undefined) return item
         if (tooLarge) throw new EventTooLarge(maxEventChars)
