@@ -59,6 +59,23 @@ describe('the MCP endpoint', () => {
           expect(failed.text).toContain('This tool intentionally returns an error for testing')
         })
 
+        it.runIf(can.prompts)('lists and gets prompts, and gives errors', async () => {
+          await using agent = await connect(await doorOf(doors[0]!, era))
+          const { prompts } = agent
+          expect(await prompts?.list()).toContain('test_prompt_with_arguments')
+          const text = await prompts?.get('test_prompt_with_arguments', { arg1: 'one', arg2: 'two' })
+          expect(text).toContain("Prompt with arguments: arg1='one', arg2='two'")
+          await expect(prompts?.get('no_such_prompt', { arg1: 'one' })).rejects.toThrow('no_such_prompt')
+        })
+
+        it.runIf(can.resources)('lists and reads resources, and gives errors', async () => {
+          await using agent = await connect(await doorOf(doors[0]!, era))
+          const { resources } = agent
+          expect(await resources?.list()).toContain('test://static-text')
+          expect(await resources?.read('test://static-text')).toContain('content of the static text resource')
+          await expect(resources?.read('test://no-such-thing')).rejects.toThrow(/test:|not found/i)
+        })
+
         it.runIf(can.progress)('tells the progress of a call', async () => {
           await using agent = await connect(await doorOf('url', era))
           const heard: number[] = []

@@ -117,6 +117,21 @@ describe('the gateway over a socket', () => {
     },
   )
 
+  it.each(['/authorize', '/oauth/authorize', '/register', '/oauth/register', '/oauth/clients', '/mcp/authorize'])(
+    'T32: has no place at %s where a caller could register, or be authorized by a consent that is there already',
+    async (path) => {
+      const query = 'response_type=code&client_id=evil&redirect_uri=https%3A%2F%2Fevil.example%2F&code_challenge=x'
+      const registration = JSON.stringify({ redirect_uris: ['https://evil.example/'] })
+      for (const answer of [
+        await request(`GET ${path}?${query}`, [`Host: ${host}`]),
+        await request(`POST ${path}`, [`Host: ${host}`, ...JSON_HEADERS], registration),
+      ]) {
+        expect(answer.status).toBe(404)
+        expect(answer.all).not.toMatch(/^location:|client_id|evil\.example/im)
+      }
+    },
+  )
+
   it('T1: takes no URL secret from the query', async () => {
     const secret = endpoint.split('/').at(-1) ?? ''
     const paths = [

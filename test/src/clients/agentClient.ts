@@ -17,6 +17,20 @@ export interface AgentClient extends AsyncDisposable {
   /** Names of all tools, as the agent would use them. */
   list(): Promise<readonly string[]>
   call(tool: string, args?: Record<string, unknown>, options?: CallOptions): Promise<Outcome>
+  /** Undefined where the client has nothing to do with prompts. */
+  readonly prompts?: {
+    /** Names of all prompts. */
+    list(): Promise<readonly string[]>
+    /** Its messages, as JSON. */
+    get(name: string, args: Record<string, string>): Promise<string>
+  }
+  /** Undefined where the client has nothing to do with resources. */
+  readonly resources?: {
+    /** URIs of all resources. */
+    list(): Promise<readonly string[]>
+    /** Its contents, as JSON. */
+    read(uri: string): Promise<string>
+  }
 }
 
 /** The pre-authenticated URL, or the session token. */
@@ -31,7 +45,12 @@ export interface Door {
 export interface AgentClientKind {
   readonly name: string
   /** Which of these the client lets its app do. */
-  readonly can: { readonly progress: boolean; readonly signal: boolean }
+  readonly can: {
+    readonly progress: boolean
+    readonly signal: boolean
+    readonly prompts: boolean
+    readonly resources: boolean
+  }
   /** Where it connects, each in a test of its own. Default: at both. */
   readonly doors?: readonly DoorKind[]
   readonly connect: (door: Door) => Promise<AgentClient>

@@ -4,7 +4,11 @@ import { type AgentClient, type AgentClientKind, type Door, failureOf, outcomeOf
 
 /** The MCP clients that two frameworks publish, in each of the ways in which they connect. */
 export const frameworkClients: readonly AgentClientKind[] = [
-  { name: '@langchain/mcp-adapters', can: { progress: true, signal: true }, connect: connectLangChain },
+  {
+    name: '@langchain/mcp-adapters',
+    can: { progress: true, signal: true, prompts: false, resources: true },
+    connect: connectLangChain,
+  },
   aiSdk('@ai-sdk/mcp', true),
   aiSdk('@ai-sdk/mcp (2025-11-25)', false),
 ]
@@ -27,6 +31,10 @@ async function connectLangChain({ url, headers }: Door): Promise<AgentClient> {
       const called: Promise<unknown> = tool?.invoke(call, signal && { signal }) ?? Promise.reject(new Error('no tool'))
       return called.then(messageOutcome, failureOf)
     },
+    resources: {
+      list: async () => ((await client.listResources())['gateway'] ?? []).map(({ uri }) => uri),
+      read: async (uri) => JSON.stringify(await client.readResource('gateway', uri)),
+    },
     [Symbol.asyncDispose]: () => client.close(),
   }
 }
@@ -43,7 +51,7 @@ function messageOutcome(message: unknown) {
 function aiSdk(name: string, protocolVersionDiscovery: boolean): AgentClientKind {
   return {
     name,
-    can: { progress: false, signal: true },
+    can: { progress: false, signal: true, prompts: true, resources: true },
     async connect({ url, headers }) {
       const client = await createMCPClient({
         transport: { type: 'http', url, headers: { ...headers } },
@@ -55,6 +63,15 @@ function aiSdk(name: string, protocolVersionDiscovery: boolean): AgentClientKind
           client
             .callTool({ name: tool, arguments: args, ...(signal && { options: { signal } }) })
             .then(outcomeOf, failureOf),
+        prompts: {
+          list: async () => (await client.listPrompts()).prompts.map(({ name: prompt }) => prompt),
+          get: async (prompt, args) =>
+            JSON.stringify((await client.getPrompt({ name: prompt, arguments: args })).messages),
+        },
+        resources: {
+          list: async () => (await client.listResources()).resources.map(({ uri }) => uri),
+          read: async (uri) => JSON.stringify((await client.readResource({ uri })).contents),
+        },
         [Symbol.asyncDispose]: () => client.close(),
       }
     },

@@ -20,7 +20,7 @@ export const inspectorClients: readonly AgentClientKind[] = [inspector('modern',
 function inspector(era: 'modern' | 'legacy', door: DoorKind): AgentClientKind {
   return {
     name: `@modelcontextprotocol/inspector --cli --protocol-era ${era}`,
-    can: { progress: false, signal: true },
+    can: { progress: false, signal: true, prompts: true, resources: true },
     doors: [door],
     connect: (given) => connectInspector(given, era),
   }
@@ -28,6 +28,9 @@ function inspector(era: 'modern' | 'legacy', door: DoorKind): AgentClientKind {
 
 const answerSchema = z.object({ result: z.record(z.string(), z.unknown()) })
 const listSchema = z.object({ tools: z.array(z.object({ name: z.string() })) })
+
+const promptsSchema = z.object({ prompts: z.array(z.object({ name: z.string() })) })
+const resourcesSchema = z.object({ resources: z.array(z.object({ uri: z.string() })) })
 
 async function connectInspector({ url, headers }: Door, era: string): Promise<AgentClient> {
   // It keeps a catalog in the home folder.
@@ -53,6 +56,19 @@ async function connectInspector({ url, headers }: Door, era: string): Promise<Ag
         outcomeOf,
         failureOf,
       ),
+    prompts: {
+      list: async () => promptsSchema.parse(await run(['--method', 'prompts/list'])).prompts.map(({ name }) => name),
+      async get(name, args) {
+        const given = Object.entries(args).map(([key, value]) => `${key}=${value}`)
+        const asked = ['--method', 'prompts/get', '--prompt-name', name, '--prompt-args', ...given]
+        return JSON.stringify((await run(asked))['messages'])
+      },
+    },
+    resources: {
+      list: async () =>
+        resourcesSchema.parse(await run(['--method', 'resources/list'])).resources.map(({ uri }) => uri),
+      read: async (uri) => JSON.stringify((await run(['--method', 'resources/read', '--uri', uri]))['contents']),
+    },
     [Symbol.asyncDispose]: () => home[Symbol.asyncDispose](),
   }
 }

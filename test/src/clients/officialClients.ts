@@ -5,9 +5,11 @@ import { type AgentClient, type AgentClientKind, type Door, failureOf, outcomeOf
 
 const INFO = { name: 'matrix', version: '1.0.0' }
 
+const ALL = { progress: true, signal: true, prompts: true, resources: true }
+
 /** The official SDK: version 1; version 2 of each era, and as it finds out for itself. */
 export const officialClients: readonly AgentClientKind[] = [
-  { name: '@modelcontextprotocol/sdk (v1)', can: { progress: true, signal: true }, connect: connectLegacy },
+  { name: '@modelcontextprotocol/sdk (v1)', can: ALL, connect: connectLegacy },
   modern('2026-07-28', { pin: '2026-07-28' }),
   modern('what it finds out', 'auto'),
   modern('2025-11-25', 'legacy'),
@@ -16,7 +18,7 @@ export const officialClients: readonly AgentClientKind[] = [
 function modern(what: string, mode: 'auto' | 'legacy' | { pin: string }): AgentClientKind {
   return {
     name: `@modelcontextprotocol/client (v2, ${what})`,
-    can: { progress: true, signal: true },
+    can: ALL,
     connect: (door) => connectModern(door, mode),
   }
 }
@@ -36,6 +38,7 @@ async function connectModern({ url, headers }: Door, mode: 'auto' | 'legacy' | {
           },
         )
         .then(outcomeOf, failureOf),
+    ...otherThings(client),
     [Symbol.asyncDispose]: () => client.close(),
   }
 }
@@ -52,6 +55,24 @@ async function connectLegacy({ url, headers }: Door): Promise<AgentClient> {
           ...(onProgress && { onprogress: ({ progress }) => onProgress(progress) }),
         })
         .then(outcomeOf, failureOf),
+    ...otherThings(client),
     [Symbol.asyncDispose]: () => client.close(),
+  }
+}
+
+/** What both versions of the SDK do in the same way. */
+function otherThings(
+  client: Pick<Client | LegacyClient, 'listPrompts' | 'getPrompt' | 'listResources' | 'readResource'>,
+) {
+  return {
+    prompts: {
+      list: async () => (await client.listPrompts()).prompts.map(({ name }) => name),
+      get: async (name: string, args: Record<string, string>) =>
+        JSON.stringify((await client.getPrompt({ name, arguments: args })).messages),
+    },
+    resources: {
+      list: async () => (await client.listResources()).resources.map(({ uri }) => uri),
+      read: async (uri: string) => JSON.stringify((await client.readResource({ uri })).contents),
+    },
   }
 }

@@ -182,6 +182,22 @@ describe('createMcpEndpoint', () => {
     expect(seen).toContain('"mcp-param-region":"eu"')
   })
 
+  it("T9: gives a client nothing of an upstream's credential, though the upstream repeats it", async () => {
+    const credential = `upstream-${world.account('ada', 'mail').id}-1`
+    upstream.intercept = (request, body) =>
+      body.includes('tools/call')
+        ? new Response(`<p>${request.headers.get('authorization')}</p>`, {
+            status: 403,
+            headers: { 'content-type': 'text/html', 'x-echo': request.headers.get('authorization') ?? '' },
+          })
+        : undefined
+    const response = await call(world.url('ada'), 'read')
+    upstream.intercept = undefined
+    const answer = `${JSON.stringify([...response.headers])}${await response.text()}`
+    expect(upstream.seen.at(-1)?.headers['authorization']).toContain(credential)
+    expect(answer).not.toContain(credential)
+  })
+
   it('T14: binds the session of a 2025 client to its user', async () => {
     const opened = await world.post(
       world.url('ada'),

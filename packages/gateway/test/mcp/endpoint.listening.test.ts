@@ -181,37 +181,59 @@ const answering = (kind: string) =>
     if (method === 'server/discover') {
       return jsonResponse({ jsonrpc: '2.0', id, result: { supportedVersions: ['2026-07-28'] } })
     }
-    const item = kind === 'resources' ? { uri: 'x://1', name: 'one' } : { name: 'one' }
+    const item = { uri: 'x://1', uriTemplate: 'x://{id}', name: 'one', inputSchema: {} }
     return jsonResponse({ jsonrpc: '2.0', id, result: { [kind]: [item] } })
   })
 
-describe('createMcpEndpoint, lists of several upstreams', () => {
-  it.each(['prompts', 'resources'])(
-    'names the upstreams whose %s are missing, and lists what the others have',
-    async (kind) => {
-      await using good = await answering(kind)
-      await using dead = await startRawUpstream(() => new Response('', { status: 503 }))
-      await using lying = await startRawUpstream(({ id, method }) =>
-        jsonResponse({
-          jsonrpc: '2.0',
-          id,
-          result: method === 'server/discover' ? { supportedVersions: ['2026-07-28'] } : { [kind]: 'all of them' },
-        }),
-      )
-      const connections = { good: good.url, dead: dead.url, lying: lying.url, away: good.url }
-      await using world = await createWorld({ connections })
-      world.setStatus('ada', 'away', 'EXPIRED')
-      const { body, headers } = modernRequest(`${kind}/list`)
-      const { result } = await (await world.post(world.url('ada'), body, headers)).json()
-      expect(result[kind]).toHaveLength(1)
-      expect(result['_meta']['latchkey/unavailable']).toEqual([
-        { connection: 'dead', reason: 'unreachable' },
-        { connection: 'lying', reason: 'invalid_response' },
-        { connection: 'away', reason: 'authorization_required' },
-      ])
-    },
-  )
+const KINDS = [
+  ['tools', 'tools/list'],
+  ['prompts', 'prompts/list'],
+  ['resources', 'resources/list'],
+  ['resourceTemplates', 'resources/templates/list'],
+] as const
 
+describe.each([
+  ['2026-07-28', modernRequest],
+  ['2025-11-25', legacyRequest],
+] as const)('createMcpEndpoint, lists of several upstreams for a client of %s', (_revision, request) => {
+  async function list(world: World, method: string) {
+    const { body, headers } = request(method)
+    return (await (await world.post(world.url('ada'), body, headers)).json()).result
+  }
+
+  it.each(KINDS)('names the upstreams whose %s are missing, and lists what the others have', async (kind, method) => {
+    await using good = await answering(kind)
+    await using dead = await startRawUpstream(() => new Response('', { status: 503 }))
+    await using lying = await startRawUpstream(({ id, method: asked }) =>
+      jsonResponse({
+        jsonrpc: '2.0',
+        id,
+        result: asked === 'server/discover' ? { supportedVersions: ['2026-07-28'] } : { [kind]: 'all of them' },
+      }),
+    )
+    const connections = { good: good.url, dead: dead.url, lying: lying.url, away: good.url }
+    await using world = await createWorld({ connections })
+    world.setStatus('ada', 'away', 'EXPIRED')
+    const result = await list(world, method)
+    expect(result[kind]).toHaveLength(1)
+    expect(result['_meta']['latchkey/unavailable']).toEqual([
+      { connection: 'dead', reason: 'unreachable' },
+      { connection: 'lying', reason: 'invalid_response' },
+      { connection: 'away', reason: 'authorization_required' },
+    ])
+  })
+
+  it.each(KINDS)('says why there are no %s when the only upstream is not authorized', async (kind, method) => {
+    await using only = await answering(kind)
+    await using world = await createWorld({ connections: { only: only.url } })
+    world.setStatus('ada', 'only', 'EXPIRED')
+    const result = await list(world, method)
+    expect(result[kind]).toEqual([])
+    expect(result['_meta']['latchkey/unavailable']).toEqual([{ connection: 'only', reason: 'authorization_required' }])
+  })
+})
+
+describe('createMcpEndpoint, lists of several upstreams', () => {
   it('asks twenty upstreams at the same time', async () => {
     const all = Promise.withResolvers<void>()
     let asked = 0
