@@ -2,7 +2,6 @@ import type { AuthorizationRequest } from '@latchkey/core'
 
 import type { ApprovalInterrupt } from './approval.ts'
 
-
 /** LangGraph's own `interrupt`, or what stands for it. */
 export type Interrupt = (value: AuthorizationRequest | ApprovalInterrupt) => unknown
 
