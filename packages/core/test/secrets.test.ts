@@ -18,6 +18,13 @@ async function rejectionOf(promise: Promise<unknown>): Promise<LatchkeyError> {
   )
 }
 
+/** An endpoint may repeat what it was sent. */
+async function repeat(request: Request): Promise<Response> {
+  const { id } = z.object({ id: z.number() }).parse(await request.json())
+  const message = `no: ${request.headers.get('authorization')} at ${request.url}`
+  return Response.json({ jsonrpc: '2.0', id, error: { code: -32_603, message } })
+}
+
 describe('secrets', () => {
   it('do not show in anything that is printed', async () => {
     const { plane, latchkey } = await setup({ connections: ['mail'] })
@@ -30,12 +37,6 @@ describe('secrets', () => {
     const states = await latchkey.getAuthState('ins_u2', { includeAuthLinks: true })
     for (const tool of userTools.tools.filter(({ mcpName }) => mcpName === 'consent'))
       errors.push(await rejectionOf(tool.call({})))
-    // An endpoint may repeat what it was sent.
-    const repeat = async (request: Request) => {
-      const { id } = z.object({ id: z.number() }).parse(await request.json())
-      const message = `no: ${request.headers.get('authorization')} at ${request.url}`
-      return Response.json({ jsonrpc: '2.0', id, error: { code: -32_603, message } })
-    }
     plane.inject(/^POST \/mcp/, repeat, 1)
     errors.push(await rejectionOf(whoami.call({})))
     expect(errors.at(-1)?.message).toContain('no: Bearer [redacted]')
