@@ -1,3 +1,4 @@
+import type { McpConfig } from '../domain.ts'
 import type { AccountOfConnection, Accounts } from '../services.ts'
 import type { ListKind, UpstreamItem } from '../upstream/listPage.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
@@ -33,14 +34,30 @@ export async function allowedConnections(
   accounts: Accounts,
   { config, userIdentifier, accountIds, asOf }: Principal,
 ): Promise<readonly AllowedConnection[]> {
-  const naming = namingOf(config)
   const found = await accounts.ensureForConfig(config, userIdentifier, asOf)
+  const connections = connectionsOf(config, found)
+  return accountIds === undefined ? connections : connections.filter(({ account }) => accountIds.has(account.id))
+}
+
+interface Joined {
+  readonly config: McpConfig
+  readonly connections: readonly AllowedConnection[]
+}
+
+/** What was read is shared by the requests of one user that come soon after each other, and so is what is made of it. */
+const joined = new WeakMap<readonly AccountOfConnection[], Joined>()
+
+function connectionsOf(config: McpConfig, found: readonly AccountOfConnection[]): readonly AllowedConnection[] {
+  const known = joined.get(found)
+  if (known?.config === config) return known.connections
+  const naming = namingOf(config)
   const byConnection = new Map(found.map((each) => [each.connection.id, each]))
-  return config.mappings.flatMap(({ connectionId, tools }) => {
+  const connections = config.mappings.flatMap(({ connectionId, tools }) => {
     const entry = byConnection.get(connectionId)
-    if (entry === undefined || accountIds?.has(entry.account.id) === false) return []
-    return [{ ...entry, naming, tools }]
+    return entry === undefined ? [] : [{ ...entry, naming, tools }]
   })
+  joined.set(found, { config, connections })
+  return connections
 }
 
 /**

@@ -48,6 +48,7 @@ import { createLegacySession, readLegacySession, type LegacySession } from './le
 import { isRouted } from './findRoute.ts'
 import { createListening } from './listening.ts'
 import { createToolInspector } from './inspectTools.ts'
+import { createKeptListings } from './keptListings.ts'
 import { listItems } from './listItems.ts'
 import { createQuarantine } from './quarantine.ts'
 import { relayRequest } from './relayRequest.ts'
@@ -118,6 +119,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
   const upstreams = createUpstreams({ fetch, credentials, clock, clientInfo: serverInfo, listTimeoutMs })
   const unsubscribe = events.subscribe(({ accountId }) => upstreams.forget(accountId))
   const quarantine = createQuarantine({ pins: deps.toolPins, upstreams })
+  const kept = createKeptListings()
   const inFlight = createInFlight()
   const standing = createStandingCalls(deps)
   const settings = createSessionSettings()
@@ -243,7 +245,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
     log: RequestLog,
   ): Promise<Response> {
     const request = { kind, principal, era, cursor: params['cursor'] }
-    const listing = await listItems({ accounts, upstreams, quarantine, serverInfo }, request)
+    const listing = await listItems({ accounts, upstreams, quarantine, serverInfo, kept }, request)
     if (listing === undefined) return errorReply(id, { code: INVALID_PARAMS, message: 'Invalid cursor' }, 200)
     const { result, count, unavailable, refused, flags } = listing
     log.set(kind, count)

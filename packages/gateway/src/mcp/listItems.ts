@@ -8,9 +8,10 @@ import type { Upstreams } from '../upstream/upstreams.ts'
 import { allowedConnections, allowedName, isWanted, type AllowedConnection } from './allowedItems.ts'
 import type { Principal } from './authenticate.ts'
 import type { ServerInfo } from './identity.ts'
+import type { Available, Contribution, KeptListings } from './keptListings.ts'
 import type { Quarantine } from './quarantine.ts'
 
-interface Unavailable {
+export interface Unavailable {
   readonly connection: string
   readonly reason: UnavailableReason
 }
@@ -29,6 +30,7 @@ export interface ListItemsDeps {
   readonly upstreams: Upstreams
   readonly quarantine: Quarantine
   readonly serverInfo: ServerInfo
+  readonly kept: KeptListings
 }
 
 export interface ListRequest {
@@ -60,24 +62,39 @@ const PAGE_SIZE = 1000
  * What is missing is named; it is never a list with fewer items and no word. Undefined for a cursor that is not ours.
  */
 export async function listItems(
-  { accounts, upstreams, quarantine, serverInfo }: ListItemsDeps,
-  { kind, principal, era, cursor }: ListRequest,
+  { accounts, upstreams, quarantine, serverInfo, kept }: ListItemsDeps,
+  request: ListRequest,
 ): Promise<Listing | undefined> {
+  const { kind, principal, cursor } = request
   const start = readCursor(cursor)
   if (start === undefined) return undefined
   const connections = await allowedConnections(accounts, principal)
   const wanted = connections.filter((each) => isWanted(kind, each, principal))
-  const parts = await Promise.all(wanted.map((each) => listOne({ upstreams, quarantine }, kind, each)))
+  const parts = await allOf(wanted.map((each) => listOne({ upstreams, quarantine }, kind, each)))
+  return kept.of(request, start, parts, () => joined(request, start, parts, serverInfo))
+}
+
+/** Waits only where there is something to wait for. */
+async function allOf(parts: readonly (Contribution | Promise<Contribution>)[]): Promise<readonly Contribution[]> {
+  const known = parts.flatMap((part) => (part instanceof Promise ? [] : [part]))
+  return known.length === parts.length ? known : await Promise.all(parts.map(async (part) => await part))
+}
+
+function joined(
+  { kind, principal, era }: ListRequest,
+  start: number,
+  parts: readonly Contribution[],
+  serverInfo: ServerInfo,
+): Listing {
   const unavailable = parts.flatMap((part) => ('reason' in part ? [part] : []))
-  const items = parts.flatMap((part) => ('reason' in part ? [] : exposedItems(kind, part, principal, era)))
+  const available = parts.flatMap((part) => ('reason' in part ? [] : [part]))
+  const items = available.flatMap((part) => exposedItems(kind, part, principal, era))
   const page = items.slice(start, start + PAGE_SIZE)
   const nextCursor = start + PAGE_SIZE < items.length ? writeCursor(start + PAGE_SIZE) : undefined
-  const refused = parts
-    .flatMap((part) => ('reason' in part ? [] : refusedIn(upstreams, kind, part)))
-    .slice(0, MAX_REFUSED)
+  const refused = available.flatMap((part) => refusedIn(kind, part)).slice(0, MAX_REFUSED)
   const result = resultOf({ kind, era, page, nextCursor, unavailable, refused, serverInfo })
-  const flags = parts.flatMap((part) => ('reason' in part ? [] : part.items.map((item) => item.flags)))
-  return { result, count: page.length, unavailable, refused, flags: flags.filter(({ length }) => length > 0) }
+  const flags = available.flatMap((part) => part.items.map((item) => item.flags)).filter(({ length }) => length > 0)
+  return { result, count: page.length, unavailable, refused, flags }
 }
 
 function resultOf({
@@ -122,33 +139,38 @@ function readCursor(cursor: unknown): number | undefined {
 }
 
 /** Only of what this principal may use at all: names of others are not told. */
-function refusedIn(upstreams: Upstreams, kind: ListKind, { from }: Available): Refused[] {
+function refusedIn(kind: ListKind, { from, refused }: Available): Refused[] {
   const { tools } = from
-  return upstreams
-    .refused(from, kind)
+  return refused
     .filter(({ name }) => kind !== 'tools' || tools === undefined || tools.includes(name))
     .map(({ name, problem }) => ({ connection: from.connection.name, name, problem }))
 }
 
-type Part = Unavailable | Available
-
-interface Available {
-  readonly from: AllowedConnection
-  readonly items: readonly UpstreamItem[]
+/** What is known already needs no waiting for. */
+function listOne(
+  deps: Pick<ListItemsDeps, 'upstreams' | 'quarantine'>,
+  kind: ListKind,
+  from: AllowedConnection,
+): Contribution | Promise<Contribution> {
+  const { connection, account } = from
+  if (account.status !== 'ACTIVE') return { connection: connection.name, reason: 'authorization_required' }
+  const current = connection.pinTools === true ? undefined : deps.upstreams.current(from, kind)
+  if (current === undefined) return askOne(deps, kind, from)
+  const { items, refused } = current
+  return { from, items, refused }
 }
 
-async function listOne(
+async function askOne(
   { upstreams, quarantine }: Pick<ListItemsDeps, 'upstreams' | 'quarantine'>,
   kind: ListKind,
   from: AllowedConnection,
-): Promise<Part> {
-  const connection = from.connection.name
-  if (from.account.status !== 'ACTIVE') return { connection, reason: 'authorization_required' }
+): Promise<Contribution> {
   try {
     const items = await upstreams.list(from, kind)
-    return { from, items: kind === 'tools' ? await quarantine.admitted(from, items) : items }
+    const refused = upstreams.refused(from, kind)
+    return { from, items: kind === 'tools' ? await quarantine.admitted(from, items) : items, refused }
   } catch (error) {
-    return { connection, reason: reasonOf(error) }
+    return { connection: from.connection.name, reason: reasonOf(error) }
   }
 }
 

@@ -20,10 +20,17 @@ export interface Quarantine {
   admits(from: AccountOfConnection, upstreamName: string): Promise<boolean>
 }
 
+interface Admitted {
+  readonly approved: ReadonlySet<string>
+  readonly admitted: readonly UpstreamItem[]
+}
+
 /** Of a connection that pins nothing it asks nobody. */
 export function createQuarantine({ pins, upstreams }: QuarantineDeps): Quarantine {
   /** A list is read once and served often. */
   const listed = new WeakMap<readonly UpstreamItem[], readonly ListedTool[]>()
+  /** What was let through last, and by what: the same list and the same approvals give the same array. */
+  const letThrough = new WeakMap<readonly UpstreamItem[], Admitted>()
 
   function toolsIn(items: readonly UpstreamItem[]): readonly ListedTool[] {
     const known = listed.get(items)
@@ -37,7 +44,11 @@ export function createQuarantine({ pins, upstreams }: QuarantineDeps): Quarantin
     if (connection.pinTools !== true) return items
     const tools = toolsIn(items)
     const approved = await pins.admit(connection, tools)
-    return items.filter((_item, index) => approved.has(tools[index]?.digest ?? ''))
+    const before = letThrough.get(items)
+    if (before?.approved === approved) return before.admitted
+    const admittedNow = items.filter((_item, index) => approved.has(tools[index]?.digest ?? ''))
+    letThrough.set(items, { approved, admitted: admittedNow })
+    return admittedNow
   }
 
   return {

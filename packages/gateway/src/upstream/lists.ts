@@ -15,11 +15,16 @@ export interface ListTarget {
   readonly account: ConnectedAccount
 }
 
-interface KnownList {
+/** Another object, with other arrays, for each list that was read. */
+export interface ReadItems {
+  readonly items: readonly UpstreamItem[]
+  /** What was left out, and why. */
+  readonly refused: readonly RefusedItem[]
+}
+
+interface KnownList extends ReadItems {
   readonly generation: number
   readonly expiresAt: number
-  readonly items: readonly UpstreamItem[]
-  readonly refused: readonly RefusedItem[]
 }
 
 interface PendingList {
@@ -48,9 +53,7 @@ export interface ListsDeps {
 /** Sends one message over the account's link. */
 export type Send = (build: Build, limits: PostLimits) => Promise<UpstreamAnswer>
 
-export interface FetchedList {
-  readonly items: readonly UpstreamItem[]
-  readonly refused: readonly RefusedItem[]
+export interface FetchedList extends ReadItems {
   readonly ttlMs: number | undefined
 }
 
@@ -77,17 +80,30 @@ export function knownList(memory: ListMemory, kind: ListKind, generation: number
   return list?.generation === generation ? list.items : undefined
 }
 
-/** What was left out of that list, and why. */
-export function refusedItems(memory: ListMemory, kind: ListKind): readonly RefusedItem[] {
-  return memory.known.get(kind)?.refused ?? []
+/** A list that was read, for as long as the upstream has said that it is good. */
+export function currentList(
+  memory: ListMemory,
+  kind: ListKind,
+  generation: number,
+  now: number,
+): ReadItems | undefined {
+  const list = memory.known.get(kind)
+  return list?.generation === generation && now < list.expiresAt ? list : undefined
 }
+
+/** What was left out of the list that was read last, and why. */
+export function refusedItems(memory: ListMemory, kind: ListKind): readonly RefusedItem[] {
+  return memory.known.get(kind)?.refused ?? NOTHING_REFUSED
+}
+
+const NOTHING_REFUSED: readonly RefusedItem[] = []
 
 /** Lists of upstreams: every page, cached for as long as the upstream says, asked for once by all who ask meanwhile. */
 export function createLists({ clock, clientInfo, timeoutMs, shortLimits, ask, onKept }: ListsDeps) {
   return async (target: ListTarget, kind: ListKind, memory: ListMemory): Promise<readonly UpstreamItem[]> => {
     const { generation } = target.account
-    const known = memory.known.get(kind)
-    if (known !== undefined && known.generation === generation && clock() < known.expiresAt) return known.items
+    const known = currentList(memory, kind, generation, clock())
+    if (known !== undefined) return known.items
     const underWay = memory.pending.get(kind)
     if (underWay?.generation === generation) return underWay.items
     const pending = { generation, items: fetchAndKeep(target, kind, memory) }

@@ -7,12 +7,14 @@ import type { ListKind, RefusedItem, UpstreamItem } from './listPage.ts'
 import {
   createListMemory,
   createLists,
+  currentList,
   knownList,
   MAX_LIST_BYTES,
   refusedItems,
   sizeOfLists,
   type ListMemory,
   type ListTarget,
+  type ReadItems,
 } from './lists.ts'
 import { listenTo, type Announcement, type Listened, type ListenOptions } from './notifications.ts'
 import { post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
@@ -51,6 +53,8 @@ export interface Upstreams {
   deliver(target: ListTarget, outgoing: Outgoing): Promise<void>
   /** Everything of this kind that the upstream lists, in its order; cached for as long as the upstream says. */
   list(target: ListTarget, kind: ListKind): Promise<readonly UpstreamItem[]>
+  /** The same with what was left out of it, where the upstream need not be asked. */
+  current(target: ListTarget, kind: ListKind): ReadItems | undefined
   /** The same without asking, if it was asked before and the credential is the same; it may be out of date. */
   known(target: ListTarget, kind: ListKind): readonly UpstreamItem[] | undefined
   /** What was left out of the list that was read last, and why. */
@@ -175,6 +179,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       answer.discard()
     },
     list: (target, kind) => list(target, kind, memories.of(target).lists),
+    current: (target, kind) => currentList(memories.of(target).lists, kind, target.account.generation, clock()),
     refused({ account }, kind) {
       const memory = memories.peek(account.id)
       return memory === undefined ? [] : refusedItems(memory.lists, kind)
