@@ -162,7 +162,11 @@ function answeredBeforeClosing(
   return async (request, environment) => {
     const answer = Promise.resolve(fetch(request, environment))
     answering.add(answer)
-    return await answer.finally(() => answering.delete(answer))
+    try {
+      return await answer
+    } finally {
+      answering.delete(answer)
+    }
   }
 }
 

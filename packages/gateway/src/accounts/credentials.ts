@@ -88,6 +88,19 @@ export function createCredentials(options: CredentialsOptions): ManagedCredentia
   }
 }
 
-function asHeaders(connection: Connection, { account, credential }: Opened): OpenedCredential {
-  return { generation: account.generation, ...presentCredential(connection, credential) }
+interface Presented {
+  readonly connection: Connection
+  readonly headers: OpenedCredential
+}
+
+/** A credential stays open for many calls, and is presented in the same way in all of them. */
+const presented = new WeakMap<Opened, Presented>()
+
+function asHeaders(connection: Connection, opened: Opened): OpenedCredential {
+  const known = presented.get(opened)
+  if (known?.connection === connection) return known.headers
+  const { account, credential } = opened
+  const headers = { generation: account.generation, ...presentCredential(connection, credential) }
+  presented.set(opened, { connection, headers })
+  return headers
 }

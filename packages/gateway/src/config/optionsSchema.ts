@@ -1,7 +1,7 @@
 import type { MeterProvider, TracerProvider } from '@opentelemetry/api'
 import * as z from 'zod'
 import { parseRange, type TrustedProxies } from '../http/clientAddress.ts'
-import type { LogSink } from '../http/requestLog.ts'
+import { NO_LOG, type LogSink } from '../http/requestLog.ts'
 import { Secret } from '../secret.ts'
 import type { Clock } from '../services.ts'
 import type { KeyManagement, KeyManagementService } from '../vault/keyManagement.ts'
@@ -348,5 +348,5 @@ export const optionsSchema = strict({
     .custom<(request: Request) => string | undefined>((value) => typeof value === 'function', must('a function'))
     .optional(),
   clock: z.custom<Clock>((value) => typeof value === 'function', must('a function')).default(() => Date.now),
-  log: z.custom<LogSink>((value) => typeof value === 'function', must('a function')).default(() => () => undefined),
+  log: z.custom<LogSink>((value) => typeof value === 'function', must('a function')).default(() => NO_LOG),
 })

@@ -9,7 +9,7 @@ import { errorResponse } from './errorResponse.ts'
 import { createHostGuard } from './hostGuard.ts'
 import type { Readiness } from './readiness.ts'
 import { traceRequests } from './traceRequests.ts'
-import { createRequestLog, type LogSink } from './requestLog.ts'
+import { createRequestLog, NO_LOG, type LogSink } from './requestLog.ts'
 
 export interface AppOptions {
   readonly publicUrl: URL
@@ -51,7 +51,7 @@ export function createApp(options: AppOptions): Hono {
     const fieldsOf = (context: Context) => requestLogOf(context).fields
     app.use(traceRequests(options.telemetry, { scheme: publicUrl.protocol.slice(0, -1), fieldsOf }))
   }
-  app.use(logRequests(log, clock))
+  if (log !== NO_LOG) app.use(logRequests(log, clock))
   if (publicUrl.protocol === 'https:') app.use(strictTransport)
   app.use(gate)
   app.use(createHostGuard(publicUrl))

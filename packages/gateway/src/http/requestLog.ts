@@ -6,8 +6,12 @@ export type LogRecord = Readonly<Record<string, string | number | boolean | unde
 /** Where log lines go; called before the answer is sent, so it should not block. Default of an embedded gateway: nowhere; of `latchkey serve`: standard output, as JSON. */
 export type LogSink = (record: LogRecord) => void
 
+/** Nobody reads it: what would be written need not be put together. */
+export const NO_LOG: LogSink = () => undefined
+
 /** A log that fails must not take an answer down, nor a change look as if it had not been made. */
 export function neverFailing(log: LogSink): LogSink {
+  if (log === NO_LOG) return NO_LOG
   return (record) => {
     try {
       log(record)

@@ -105,6 +105,8 @@ export async function findItem(
 ): Promise<AllowedItem | undefined> {
   if (principal.tools?.has(exposed) === false) return undefined
   for (const from of connections) {
+    // Asked here and not only below: of many connections all but one need not be waited for.
+    if (!mayBelongTo(from.naming, from.connection.name, exposed)) continue
     if (kind !== 'tools' && !isWhole(from, principal)) continue
     const upstreamName = await upstreamNameOf(kind, from, exposed, upstreams)
     if (upstreamName === undefined) continue
@@ -121,7 +123,6 @@ async function upstreamNameOf(
   upstreams: Upstreams,
 ): Promise<string | undefined> {
   const { naming, connection, account, tools } = from
-  if (!mayBelongTo(naming, connection.name, exposed)) return undefined
   const isIt = (name: string): boolean => exposedToolName(naming, connection.name, name) === exposed
   if (tools !== undefined) return tools.find(isIt)
   if (!isChangedToolName(exposed)) return unchangedUpstreamName(naming, connection.name, exposed)

@@ -48,7 +48,7 @@ export type Translated =
 /** A value in the params that the upstream knows under another name. */
 export interface ParamEdit {
   /** Member names, from `params` down. */
-  readonly path: readonly string[]
+  readonly path: readonly [string, ...string[]]
   readonly value: string
 }
 
@@ -83,10 +83,9 @@ interface Parts {
   readonly meta: Member | undefined
 }
 
-function partsOf({ text, top }: InboundRequest): Parts {
+function partsOf({ top, inParams }: InboundRequest): Parts {
   const params = member(top, 'params')
   if (params === undefined) throw new TypeError('a request without params has been let through')
-  const inParams = members(text, params.start)
   return { params, inParams, meta: member(inParams, '_meta') }
 }
 
@@ -177,12 +176,8 @@ function levelIn({ params }: Record<string, unknown>): unknown {
   return isObject(params) ? params['level'] : undefined
 }
 
-function commonEdits(
-  { text, params }: InboundRequest,
-  { params: place, inParams }: Parts,
-  wanted: readonly ParamEdit[],
-): Edit[] {
-  const edits = wanted.flatMap((edit) => paramEdit(text, place, params, edit))
+function commonEdits({ text, params }: InboundRequest, { inParams }: Parts, wanted: readonly ParamEdit[]): Edit[] {
+  const edits = wanted.flatMap((edit) => paramEdit(text, inParams, params, edit))
   const responses = member(inParams, 'inputResponses')
   if (responses === undefined) return edits
   const all = members(text, responses.start)
@@ -192,16 +187,23 @@ function commonEdits(
 }
 
 /** Nothing where the value is already what it should be: then the client's own bytes stay. */
-function paramEdit(text: string, params: Member, parsed: unknown, { path, value }: ParamEdit): Edit[] {
-  let at: Member = params
-  let current: unknown = parsed
-  for (const key of path) {
-    const next = member(members(text, at.start), key)
-    if (next === undefined) return []
-    at = next
-    current = isObject(current) ? current[key] : undefined
+function paramEdit(
+  text: string,
+  inParams: readonly Member[],
+  params: unknown,
+  { path: [first, ...rest], value }: ParamEdit,
+): Edit[] {
+  let at = member(inParams, first)
+  let current = valueOf(params, first)
+  for (const key of rest) {
+    at = at && member(members(text, at.start), key)
+    current = valueOf(current, key)
   }
-  return current === value ? [] : [{ ...at, text: JSON.stringify(value) }]
+  return at === undefined || current === value ? [] : [{ ...at, text: JSON.stringify(value) }]
+}
+
+function valueOf(parsed: unknown, key: string): unknown {
+  return isObject(parsed) ? parsed[key] : undefined
 }
 
 function replaceId({ top }: InboundRequest, id: RequestId): Edit {

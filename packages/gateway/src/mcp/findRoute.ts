@@ -73,7 +73,7 @@ async function byName(
   { upstreams, quarantine, principal, connections }: FindRouteDeps,
   kind: NamedKind,
   name: unknown,
-  path: readonly string[],
+  path: ParamEdit['path'],
 ): Promise<Found> {
   const noun = kind === 'tools' ? 'tool' : 'prompt'
   if (typeof name !== 'string') return refuse(`Invalid params: the name of the ${noun} is missing`)
@@ -87,7 +87,7 @@ function byUri(
   { principal, connections }: FindRouteDeps,
   { era }: Pick<InboundRequest, 'era'>,
   uri: unknown,
-  path: readonly string[],
+  path: ParamEdit['path'],
 ): Found {
   if (typeof uri !== 'string') return refuse('Invalid params: the URI is missing')
   for (const from of connections) {

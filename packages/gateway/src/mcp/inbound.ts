@@ -31,6 +31,8 @@ export interface InboundRequest {
   readonly params: Record<string, unknown>
   readonly text: string
   readonly top: readonly Member[]
+  /** Of `params`; empty where there are none. */
+  readonly inParams: readonly Member[]
 }
 
 /** A client's answer to a request that an upstream made of it. */
@@ -91,8 +93,8 @@ function readMessage(text: string, body: Record<string, unknown>, headers: Heade
   if ('id' in body && !isRequestId(id)) return notAMessage(null)
   if (!isObject(params)) return invalid(echo(id), 400, INVALID_REQUEST, 'Invalid request: params is not an object')
   if (!isRequestId(id)) return { kind: 'notification', method, params }
-  refuseDuplicates(text, top)
-  const request = { kind: 'request', id, method, params, text, top } as const
+  const inParams = membersOfParams(text, top)
+  const request = { kind: 'request', id, method, params, text, top, inParams } as const
   return claimsModern(params, headers) ? modernRequest(request, headers) : legacyRequest(request, headers)
 }
 
@@ -156,16 +158,16 @@ function legacyRequest(request: Unclassified, headers: Headers): Inbound {
 }
 
 /** A name that decides something must not occur twice: what we check has to be what the upstream reads. */
-function refuseDuplicates(text: string, top: readonly Member[]): void {
+export function membersOfParams(text: string, top: readonly Member[]): readonly Member[] {
   const params = member(top, 'params')
-  if (params === undefined) return
+  if (params === undefined) return []
   const inParams = members(text, params.start)
   for (const key of ['name', 'uri', 'ref', '_meta', 'arguments', 'inputResponses', 'requestState'])
     member(inParams, key)
   const meta = member(inParams, '_meta')
-  if (meta === undefined) return
-  const inMeta = members(text, meta.start)
+  const inMeta = meta === undefined ? [] : members(text, meta.start)
   for (const key of [VERSION_META, CLIENT_CAPABILITIES_META, 'progressToken']) member(inMeta, key)
+  return inParams
 }
 
 function echo(id: unknown): RequestId | null {

@@ -4,7 +4,7 @@ import { isObject } from '../upstream/protocol.ts'
 import { parse } from '../upstream/readAnswer.ts'
 import type { AskedRequests } from './askedRequests.ts'
 import type { Principal } from './authenticate.ts'
-import type { InboundRequest } from './inbound.ts'
+import { membersOfParams, type InboundRequest } from './inbound.ts'
 
 /** What an upstream of the 2026-07-28 era answers where it needs input before it can go on. */
 export interface InputRequired {
@@ -85,7 +85,8 @@ export function withInput(
   let { text } = call
   for (const [key, value] of Object.entries(added)) text = setParam(text, key, JSON.stringify(value))
   const { inputResponses: _responses, requestState: _state, ...params } = call.params
-  return { ...call, text, top: members(text), params: { ...params, ...added } }
+  const top = members(text)
+  return { ...call, text, top, inParams: membersOfParams(text, top), params: { ...params, ...added } }
 }
 
 function setParam(text: string, key: string, value: string): string {
