@@ -1,8 +1,10 @@
 /** `npm run bench [-- --only NAME] [-- --json FILE]`: measures, prints a table, and writes the figures as JSON. */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { agents } from './agents/agents.ts'
 import type { Benchmark, Figures } from './benchmark.ts'
 import { conformance } from './conformance.ts'
+import { consent } from './consent.ts'
 import { events } from './events/events.ts'
 import { isolation } from './isolation.ts'
 import { readiness } from './readiness.ts'
@@ -17,6 +19,8 @@ import { users } from './users/users.ts'
 const benchmarks: readonly Benchmark[] = [
   readiness,
   tools,
+  agents,
+  consent,
   relay,
   isolation,
   scale,

@@ -8,6 +8,11 @@ export function quantile(samples: readonly number[], share: number): number {
 
 export const median = (samples: readonly number[]): number => quantile(samples, 0.5)
 
+export function mean(samples: readonly number[]): number {
+  if (samples.length === 0) throw new TypeError('There are no samples.')
+  return samples.reduce((sum, sample) => sum + sample, 0) / samples.length
+}
+
 /** Runs the task this many times, one after the other; gives the milliseconds of each. */
 export async function time(runs: number, task: (run: number) => Promise<unknown>): Promise<number[]> {
   const samples: number[] = []

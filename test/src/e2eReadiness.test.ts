@@ -3,14 +3,10 @@ import { createUserTools as createLangChainTools, userToolsMiddleware } from '@l
 import { createUserTools as createAiSdkTools, refreshTools } from '@latchkey/vercel-ai'
 import { generateText, isStepCount } from 'ai'
 import { AIMessage, createAgent, createMiddleware, fakeModel } from 'langchain'
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import type { ConsentRun } from './fixtures/agents/consentRun.ts'
-import type { HalfOutcome } from './fixtures/agents/half.ts'
+import { runHalf } from './fixtures/agents/runHalf.ts'
 import { scriptedModel } from './fixtures/agents/scriptedModel.ts'
 import {
   canaryOf,
@@ -26,8 +22,6 @@ import {
 } from './fixtures/index.ts'
 import { startScopedUpstream } from './fixtures/upstreams/startScopedUpstream.ts'
 
-const PROGRAM = fileURLToPath(new URL('./fixtures/agents/consentRun.ts', import.meta.url))
-const NODE_OPTIONS = ['--conditions=@latchkey/source', '--disable-warning=ExperimentalWarning']
 const MAIL = { to: 'x@y.example', subject: 's', body: 'b' }
 const HOUR_MS = 3_600_000
 
@@ -301,28 +295,4 @@ async function pendingOf(latchkey: Latchkey) {
   const pending = await app.pending('frank')
   if (!pending) throw new LatchkeyError('not_ready', 'nothing is pending')
   return { handle: pending.handle, link: pending.connections[0]?.authenticationLink ?? '' }
-}
-
-/** One half of a run, in a process of its own; `meanwhile` is done between the list of tools and their use. */
-async function runHalf(run: ConsentRun, meanwhile: () => void = () => {}): Promise<HalfOutcome> {
-  const half = fork(PROGRAM, {
-    execArgv: NODE_OPTIONS,
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      RUN: JSON.stringify(run),
-      // The process talks to nobody but the gateway.
-      MASTRA_TELEMETRY_DISABLED: '1',
-      OPENAI_AGENTS_DISABLE_TRACING: '1',
-    },
-  })
-  const ended = once(half, 'exit')
-  const outcome = Promise.withResolvers<HalfOutcome>()
-  half.on('message', (message: 'tools' | HalfOutcome) => {
-    if (message !== 'tools') return outcome.resolve(message)
-    meanwhile()
-    half.send('go on')
-  })
-  const [code] = await ended
-  if (code !== 0) outcome.reject(new Error(`the ${run.half} of the run ended with ${code}`))
-  return await outcome.promise
 }

@@ -1,4 +1,4 @@
-import { median, quantile, time } from '../statistics.ts'
+import { mean, median, quantile, time } from '../statistics.ts'
 import type { Usage } from './startProcess.ts'
 
 export type Call = () => Promise<void>
@@ -39,7 +39,7 @@ export class Way {
 
   /** Of all blocks together, garbage collection included. All have the same number of calls. */
   get cpuPerCall(): number {
-    return this.#cpuOfBlocks.reduce((sum, each) => sum + each, 0) / this.#cpuOfBlocks.length
+    return mean(this.#cpuOfBlocks)
   }
 
   /** The median of the blocks: what else the machine was doing in some of them does not count, nor what is rare. */
