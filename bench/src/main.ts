@@ -7,6 +7,7 @@ import { conformance } from './conformance.ts'
 import { consent } from './consent.ts'
 import { events } from './events/events.ts'
 import { isolation } from './isolation.ts'
+import { noisy } from './noisy/noisy.ts'
 import { readiness } from './readiness.ts'
 import { relay } from './relay/relay.ts'
 import { scale } from './scale/scale.ts'
@@ -29,6 +30,7 @@ const benchmarks: readonly Benchmark[] = [
   kill,
   events,
   users,
+  noisy,
   conformance,
 ]
 

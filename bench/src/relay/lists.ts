@@ -12,21 +12,31 @@ const COUNTS = [1, 5, 20] as const
 
 type Count = (typeof COUNTS)[number]
 
+/** An upstream that is asked without the gateway. */
+export interface Direct {
+  readonly url: string
+  readonly credential?: Readonly<Record<string, string>>
+}
+
 /**
  * `tools/list` over 1, 5 and 20 upstreams. Cold is a user's first list, so that each upstream is asked what it speaks
  * and what it has; that of one connection is that of the slowest. Warm is every further list, out of memory.
  *
- * `list20_warm_over_one` compares it with the list of one of them that answers at once, asked direct, which is a twentieth
- * as long; `list20_warm_over_one_as_long` with that of an upstream that lists as many tools as all twenty.
+ * `direct` are the upstreams that the warm list of twenty is compared with, asked direct, in turns: `one` of them that
+ * answers at once, with a list a twentieth as long; `one_as_long`, which lists as many tools as all twenty; and
+ * `one_sdk_server`. The first two are a few lines that answer with constants, which no real MCP server is.
  */
 export async function measureLists(
   latchkey: Latchkey,
-  direct: { readonly first: string; readonly whole: string },
+  direct: Readonly<Record<string, Direct>>,
   say: (line: string) => void,
 ): Promise<Figures> {
   say(`${ROUNDS} new users who list the tools of 1, 5 and 20 connections`)
   const cold: Record<Count, number[]> = { 1: [], 5: [], 20: [] }
   const warm: Record<Count, number[]> = { 1: [], 5: [], 20: [] }
+  const asked = Object.entries(direct).map(([name, { url, credential }]) => {
+    return { name, list: message(url, 'tools/list', {}, credential), samples: new Array<number>() }
+  })
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
     for (const count of COUNTS) {
       const list = message(
@@ -40,14 +50,17 @@ export async function measureLists(
       cold[count].push(first)
       warm[count].push(...further)
     }
+    for (const { list, samples } of asked) {
+      const listed = await time(WARM_LISTS, list)
+      if (round >= 0) samples.push(...listed)
+    }
   }
-  const ofDirect = async (url: string) => median(await time(ROUNDS * WARM_LISTS, message(url, 'tools/list', {})))
-  const [one, asLong] = [await ofDirect(direct.first), await ofDirect(direct.whole)]
   return {
     ...Object.fromEntries(COUNTS.map((count) => [`relay.list${count}_cold_ms`, median(cold[count])])),
     ...Object.fromEntries(COUNTS.map((count) => [`relay.list${count}_warm_ms`, median(warm[count])])),
     'relay.list20_cold_over_slowest': median(cold[20]) / median(cold[1]),
-    'relay.list20_warm_over_one': median(warm[20]) / one,
-    'relay.list20_warm_over_one_as_long': median(warm[20]) / asLong,
+    ...Object.fromEntries(
+      asked.map(({ name, samples }) => [`relay.list20_warm_over_${name}`, median(warm[20]) / median(samples)]),
+    ),
   }
 }

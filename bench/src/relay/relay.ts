@@ -65,6 +65,11 @@ export const relay: Benchmark = {
     }
     const atOnce = await measureAtOnce(ways.floor, ways.url)
     const { rssMb } = await gateway.usage()
+    const direct = {
+      one: { url: lists.result.urls[0] ?? '' },
+      one_as_long: { url: lists.result.whole },
+      one_sdk_server: { url: upstreamUrl, credential: key },
+    }
     const peers = await measurePeers({ say, upstreamUrl, apiKey, blocks: BLOCKS, callsPerBlock: CALLS_PER_BLOCK })
     return {
       ...figures(ways),
@@ -72,7 +77,7 @@ export const relay: Benchmark = {
       'relay.rss_mb': rssMb,
       'relay.floor_rss_mb': (await floor.usage()).rssMb,
       ...peers,
-      ...(await measureLists(latchkey, { first: lists.result.urls[0] ?? '', whole: lists.result.whole }, say)),
+      ...(await measureLists(latchkey, direct, say)),
     }
   },
 }
