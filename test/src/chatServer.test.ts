@@ -76,7 +76,7 @@ describe('examples/src/chat-server, in Chromium', { timeout: 120_000 }, () => {
     await alice.page.getByRole('heading', { name: 'Welcome back' }).waitFor()
     expect((await fetch(`${chat.origin}/chat`, { headers: { cookie } })).status).toBe(401)
     expect(await statusOf(url, headers)).toBe(401)
-    await expect(search?.call({ query: 'offsite' })).rejects.toMatchObject({ code: 'authorization_required' })
+    await expect(search?.call({ query: 'offsite' })).rejects.toMatchObject({ code: 'unauthorized' })
     expect(stack.mail.calls.count(alice.user)).toBe(executed)
     expect(stack.authorizationServer.revokedGrants).toBe(grants + 2)
 
