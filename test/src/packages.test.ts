@@ -128,6 +128,8 @@ const EXPORTS: Readonly<Record<string, readonly string[]>> = {
   ],
   '@latchkey/vercel-ai': [
     'LatchkeyError',
+    'authorizationAsApproval',
+    'authorizationParts',
     'callAgain',
     'createLatchkey',
     'createUserTools',
