@@ -50,10 +50,7 @@ const WAYS: Record<string, Way> = {
     const { call } = await given.load()
     given.revokeGrant()
     await call('send_mail', MAIL)
-    const requests = given.upstream.requests.count
-    const { error } = await call('send_mail', MAIL)
-    expect(given.upstream.requests.count).toBe(requests)
-    return error
+    return (await call('send_mail', MAIL)).error
   },
   'the upstream answers 401 as its tools are listed': async (given) => {
     await given.connect()
