@@ -145,7 +145,8 @@ function toLegacy(call: InboundRequest, link: LegacyLink, details: CallDetails):
   const edits = [...commonEdits(call, parts, details.edits), replaceId(call, upstreamId)]
   if (parts.meta !== undefined) edits.push(stripEnvelope(call.text, parts.meta, upstreamId))
   const isModernClient = call.era === 'modern'
-  const wantsLog = (level: unknown): boolean => !isModernClient || isAtLeast(level, meta[LOG_LEVEL_META])
+  const wanted = isModernClient ? meta[LOG_LEVEL_META] : details.logLevel
+  const wantsLog = (level: unknown): boolean => (wanted === undefined && !isModernClient) || isAtLeast(level, wanted)
   return {
     outgoing: { body: applyEdits(call.text, edits), headers: legacyHeaders(link) },
     upstreamId,
@@ -158,7 +159,7 @@ interface LegacyCall {
   readonly upstreamId: RequestId
   readonly progressToken: unknown
   readonly isModernClient: boolean
-  /** A client of the new era says so with each request; one of the old era has told its session. */
+  /** A client of the new era says with each request how much it wants to be told; one of the old era may have said so. */
   readonly wantsLog: (level: unknown) => boolean
 }
 

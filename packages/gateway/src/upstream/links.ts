@@ -150,7 +150,8 @@ export function createLinks(deps: LinksDeps): Links {
 
   async function begun(link: LegacyLink, target: PostTarget, { logLevel }: LinkWish, limits: PostLimits) {
     sessions.opened(link, target)
-    if (logLevel === undefined || !link.logs) return link
+    // A program's process is the session of all who were initialized alike: its level is nobody's own.
+    if (logLevel === undefined || !link.logs || target.connection.program !== undefined) return link
     const id = link.nextId()
     const message = { jsonrpc: '2.0', id, method: 'logging/setLevel', params: { level: logLevel } }
     // It holds from its answer on. Whatever comes of it: what is logged is no reason not to carry out what is asked for.

@@ -5,6 +5,7 @@ import { Server as LegacyServer } from '@modelcontextprotocol/sdk/server/index.j
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import {
   CallToolRequestSchema,
+  type LoggingLevel,
   LoggingMessageNotificationSchema,
   ResourceUpdatedNotificationSchema,
   SetLevelRequestSchema,
@@ -81,13 +82,13 @@ async function startLegacy({ subscribe = true }: TellingOptions = {}) {
         return {}
       })
     }
-    let level: string | undefined
+    let level: LoggingLevel | undefined
     server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
       level = params.level
       return {}
     })
     server.setRequestHandler(CallToolRequestSchema, async (_request, extra) => {
-      const params = { level: 'error' as const, data: `as much as ${level ?? 'I like'}` }
+      const params = { level: level ?? ('error' as const), data: `as much as ${level ?? 'I like'}` }
       await extra.sendNotification({ method: 'notifications/message', params })
       return { content: [] }
     })

@@ -74,6 +74,15 @@ describe('createPrograms', () => {
     expect(result.line).toBe(requestWith({ id, token: id, newline: '  ' }))
   })
 
+  it('goes on serving the others of a session that one of its clients does not need any more', async () => {
+    const user = newUser()
+    const [one, other] = [await world.initialize({ user }), await world.initialize({ user })]
+    expect(one).toEqual(other)
+    const { pid } = await world.call('who', { user, headers: other })
+    expect((await world.endSession({ user, headers: one })).status).toBe(200)
+    expect(await world.call('who', { user, headers: other })).toMatchObject({ pid })
+  })
+
   it('ends a process that had nothing to do for five minutes, and no other, and starts it again when it is needed', async () => {
     const { clock, programs } = world
     const idle = newUser()

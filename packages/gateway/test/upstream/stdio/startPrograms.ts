@@ -77,6 +77,8 @@ export async function startPrograms(deps: Partial<ProgramPoolDeps> = {}) {
       return { 'mcp-protocol-version': '2025-11-25', 'mcp-session-id': String(answer.headers['mcp-session-id']) }
     },
     listen: async (options: CallOptions) => await programs.send({ ...requestOf(options), method: 'GET' }),
+    /** Says that a session is not needed any more. */
+    endSession: async (options: CallOptions) => await programs.send({ ...requestOf(options), method: 'DELETE' }),
     /** The nth process of a user that was started with this generation. */
     process: async (user: string, nth = 0, generation = 1) => await seen.find(`${user}-${generation}`, nth),
     async close() {
