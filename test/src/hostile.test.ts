@@ -103,7 +103,7 @@ describe('a gateway process', () => {
           expect(status).toBe(200)
           await post(url, changed(callWith('{"a":[1,{"b":"c"}]}'), ofRequest))
         }),
-        { numRuns: 60 },
+        { numRuns: 40 },
       )
     })
     expect(harm).toEqual([])

@@ -7,16 +7,13 @@ const repeated = (text: string, bytes: number): string => text.repeat(Math.floor
 /** JSON that costs more to read than to send. None is longer than what may be sent. */
 export const JSON_BOMBS: Readonly<Record<string, string>> = {
   'nothing but open brackets': repeated('[', 9.9 * MIB),
-  'a million arrays within each other': `${'['.repeat(1e6)}${']'.repeat(1e6)}`,
   'a million objects within each other': `${'{"a":'.repeat(1e6)}1${'}'.repeat(1e6)}`,
-  'three million empty arrays': `[${'[],'.repeat(3e6)}1]`,
   'half a million keys': `{${Array.from({ length: 5e5 }, (_, index) => `"k${index}":1`).join(',')}}`,
   'one key again and again': `{${'"a":1,'.repeat(1e6)}"a":1}`,
   'a string of nothing but escapes': `"${repeated('\\u0041', 9.8 * MIB)}"`,
   'a string of escaped quotes and backslashes': `"${repeated('\\\\\\"', 9.8 * MIB)}"`,
   'a number of ten million digits': `1${'0'.repeat(9.8 * MIB)}`,
   'a million numbers that are too large': `[${'1e999,'.repeat(1e6)}1]`,
-  'strings of characters outside of latin-1': `["${repeated('\u{1F600}', 4 * MIB)}"]`,
   'nothing but spaces': `${' '.repeat(9.8 * MIB)}1`,
 }
 
