@@ -196,7 +196,7 @@ async function createWorld() {
     },
     async [Symbol.asyncDispose]() {
       pins.close()
-      upstreams.close()
+      await upstreams.close()
       await store.close()
     },
   }
