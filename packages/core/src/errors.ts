@@ -17,6 +17,8 @@ import type { ConnectionState } from './readiness/connectionState.ts'
  * - `invalid_response`: what answered does not speak the protocol.
  * - `not_ready`: the connections are ACTIVE but the endpoint did not serve tools within the deadline.
  * - `unknown_tool`: the endpoint does not have this tool, or this user may not use it.
+ * - `invalid_arguments`: a tool call's arguments do not fit the tool's schema; the message says which and why. Nothing
+ *   was sent.
  * - `rejected`: the control plane or the endpoint refused the request; the message has its reason.
  */
 export type LatchkeyErrorCode =
@@ -32,6 +34,7 @@ export type LatchkeyErrorCode =
   | 'invalid_response'
   | 'not_ready'
   | 'unknown_tool'
+  | 'invalid_arguments'
   | 'rejected'
 
 /**

@@ -26,8 +26,8 @@ export function toTool(userTool: UserTool, options: CallOptions): DynamicStructu
   const fields = { name, description, metadata, responseFormat: 'content_and_artifact' }
   const run = (args: unknown, config: ToolRunnableConfig) => call(userTool, Object(args), config, options)
   const runner = tool(run, { ...fields, schema: ANY_ARGUMENTS })
-  // The model is shown the server's schema, but LangChain must not check arguments against it: a pattern can be made to
-  // hang the process, and one written for another dialect of regular expressions would refuse every call.
+  // LangChain must not check arguments against the schema that the model is shown: a pattern can be made to hang the
+  // process, and one written for another dialect of regular expressions would refuse every call. The call checks them.
   return Object.assign(tool(run, { ...fields, schema: inputSchema }), { invoke: runner.invoke.bind(runner) })
 }
 

@@ -17,6 +17,7 @@ interface Request {
   readonly runtime: { readonly context?: unknown }
 }
 interface ModelRequest extends Request {
+  readonly model?: unknown
   readonly tools: readonly unknown[]
 }
 interface ToolRequest extends Request {
@@ -50,9 +51,10 @@ export function userToolsMiddleware(
   const getTools = createUserTools(latchkey)
   const { interrupt } = options
 
-  const toolsOf = async (user: string) => {
+  // A call needs no model: whatever profile its tool was offered in, its arguments are changed back alike.
+  const toolsOf = async (user: string, model?: unknown) => {
     try {
-      return await getTools(user, options)
+      return await getTools(user, { model, ...options })
     } catch (error) {
       if (interrupt && isAuthorizationRequired(error)) interruptFor(interrupt, error, { userIdentifier: user })
       throw error
@@ -63,7 +65,7 @@ export function userToolsMiddleware(
     name: 'LatchkeyUserTools',
 
     async wrapModelCall<R extends ModelRequest, A>(request: R, handler: (request: R) => A | Promise<A>): Promise<A> {
-      const own = await toolsOf(userIdentifier(request.runtime.context))
+      const own = await toolsOf(userIdentifier(request.runtime.context), request.model)
       return await handler({ ...request, tools: [...request.tools, ...own] })
     },
 

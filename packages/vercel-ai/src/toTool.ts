@@ -29,6 +29,7 @@ export function toTool(userTool: UserTool, options: ToolOptions): Tool {
     metadata: JSON.parse(JSON.stringify({ mcpName, title, annotations })),
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- MCP and the AI SDK type the same JSON Schema apart.
     inputSchema: jsonSchema<Arguments>(inputSchema as JSONSchema7, { validate }),
+    ...(options.schemaProfile === 'openai-strict' && { strict: true }),
     // It goes with the tool wherever that is used, which a setting of the run does not.
     ...(options.approve !== undefined && { needsApproval: (args) => needsApproval(userTool, args, options) }),
     execute: async (args, execution) => {
@@ -39,7 +40,7 @@ export function toTool(userTool: UserTool, options: ToolOptions): Tool {
   })
 }
 
-/** The upstream checks the arguments; its schema is not ours to compile, and may be made to hang whoever does. */
+/** The call checks the arguments against the tool's own schema; nothing here compiles a schema of somebody else's. */
 function validate(value: unknown) {
   return isObject(value)
     ? { success: true as const, value }

@@ -1,18 +1,31 @@
 import type { LatchkeyError } from '../errors.ts'
 import type { Latchkey, UserToolsOptions } from '../latchkey.ts'
+import { adaptTools, type SchemaReport } from '../schemas/adaptTools.ts'
+import { checkSchemaProfile, type SchemaProfile } from '../schemas/schemaProfile.ts'
+import { schemaProfileFor } from '../schemas/schemaProfileFor.ts'
 import { checkMs } from '../timing/checkMs.ts'
 import { checkApprovalPolicy, type ApprovalPolicy } from './needsApproval.ts'
 import { renameTools } from './renameTools.ts'
 import type { ToolReport, UserTool, UserTools } from './userTools.ts'
 import { warnOfMissingTools } from './warnOfMissingTools.ts'
 
+/** What was changed or left out on the way to the agent, and what is missing. */
+export interface AgentToolReport extends ToolReport, Pick<UserTools, 'missing'>, SchemaReport {}
+
 /** How an agent gets one user's tools and calls them: the same in every framework. */
 export interface AgentToolsOptions extends UserToolsOptions {
   /**
-   * Called with what was renamed, left out or cannot be served, and with the connections that are `missing` because
+   * Called with what was renamed, adapted, left out or cannot be served, and with the connections that are `missing` because
    * `require` can do without them. Default: a process warning, once for each connection that cannot be served.
    */
-  onReport?: ((report: ToolReport & Pick<UserTools, 'missing'>) => void) | undefined
+  onReport?: ((report: AgentToolReport) => void) | undefined
+  /**
+   * Which JSON Schemas the model's provider takes: the tools' schemas are adapted to it, with the least loss, and their
+   * arguments changed back before the call. Default: that of `model`; where the model is not known, `common`.
+   */
+  schemaProfile?: SchemaProfile | undefined
+  /** The model that the tools are for: its name, or the framework's model object. It tells the `schemaProfile`. */
+  model?: unknown
   /**
    * What a call does that needs consent in the middle of a run: `fail` (the default) or `wait`, which shows the links to
    * `onAuthorizationRequired` and makes the same call once more after the consent.
@@ -48,11 +61,13 @@ export async function agentTools(
   acceptedNames?: RegExp,
 ): Promise<readonly UserTool[]> {
   checkOptions(options)
-  const { missing, ...known } = await latchkey.userTools(userIdentifier, options)
-  const { tools, report } = acceptedNames ? renameTools(known, acceptedNames) : known
-  const { onReport = warnOfMissingTools } = options
-  onReport({ ...report, missing })
-  return tools
+  const { tools, report, missing } = await latchkey.userTools(userIdentifier, options)
+  const { onReport = warnOfMissingTools, schemaProfile, model } = options
+  const adapted = adaptTools(tools, schemaProfile ?? schemaProfileFor(model) ?? 'common')
+  const known = { tools: adapted.tools, report: { ...report, dropped: [...report.dropped, ...adapted.report.dropped] } }
+  const named = acceptedNames ? renameTools(known, acceptedNames) : known
+  onReport({ ...adapted.report, ...named.report, missing })
+  return named.tools
 }
 
 /** Calls a tool as the options say. For whoever writes an adapter. @throws {LatchkeyError} what `userTool.call` throws. */
@@ -81,6 +96,7 @@ export function tellAuthorizationRequired(
 
 function checkOptions(options: AgentToolsOptions): void {
   const { toolTimeoutMs = 0, authorizationTimeoutMs = 0, consent = 'fail', onAuthorizationRequired } = options
+  checkSchemaProfile(options.schemaProfile)
   for (const [name, value] of Object.entries({ toolTimeoutMs, authorizationTimeoutMs })) checkMs(name, value)
   checkApprovalPolicy(options.approve)
   if (consent !== 'fail' && consent !== 'wait') throw new TypeError("`consent` must be 'fail' or 'wait'")

@@ -1,4 +1,5 @@
 import type { CallToolResult, Tool } from '@modelcontextprotocol/client'
+import { checkArguments } from '../schemas/checkArguments.ts'
 import type { ToolList } from '../session/mcpSession.ts'
 import { safeToolNames } from './safeToolNames.ts'
 import { toToolReport } from './toToolReport.ts'
@@ -36,6 +37,9 @@ function toUserTool(tool: Tool, name: string, call: CallTool): UserTool {
     inputSchema: tool.inputSchema,
     outputSchema: tool.outputSchema,
     annotations: tool.annotations,
-    call: (args, options) => call(tool, args, options),
+    call: async (args, options) => {
+      checkArguments(tool, args)
+      return await call(tool, args, options)
+    },
   } satisfies UserTool)
 }

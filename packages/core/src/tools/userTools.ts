@@ -33,8 +33,9 @@ export interface UserTool {
   readonly annotations: ToolAnnotations | undefined
   /**
    * Calls the tool once; what was carried out is never sent again. A result with `isError: true` is returned, not thrown.
+   * Arguments that surely do not fit the tool's own schema are not sent; patterns and formats are for the upstream to judge.
    *
-   * @throws {LatchkeyError} `authorization_required` (a connection needs consent; the link is on the error); while it waits
+   * @throws {LatchkeyError} `invalid_arguments` (nothing was sent), `authorization_required` (a connection needs consent; the link is on the error); while it waits
    * for consent `authorization_timeout` and `authorization_failed`;
    * `unknown_tool`, `aborted`, `timeout`, `unavailable`, `rejected`.
    */

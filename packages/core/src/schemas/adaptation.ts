@@ -1,0 +1,89 @@
+import { isSchema, keyword, resolveReference, subschemas, type Schema } from './jsonSchema.ts'
+import { MAX_UNFOLDED } from './schemaSize.ts'
+import type { Restore } from './restoreArguments.ts'
+
+/** What was changed in a schema so that a provider takes it. */
+export interface SchemaChange {
+  /** JSON Pointer (RFC 6901) into the true schema. */
+  readonly path: string
+  readonly change: string
+}
+
+/** A schema that cannot be made into what a provider takes. */
+export class Unadaptable extends Error {}
+
+/** A schema that has been adapted, and how arguments for it become those of the true one. */
+export interface Adapted {
+  readonly schema: unknown
+  readonly restore?: Restore | undefined
+}
+
+/** The adaptation of one schema: where everything in it comes from, and what was changed. */
+export class Adaptation {
+  readonly root: Schema
+  /** What each schema restores that has been adapted in its place. */
+  readonly restores = new Map<Schema, Restore | undefined>()
+  /** What references refer to that were followed. */
+  readonly targets = new Map<string, Schema>()
+  readonly #pointers = new WeakMap<object, string>()
+  readonly #changes = new Map<string, SchemaChange>()
+  #steps = 0
+
+  /** @param root - A tree: no two places of it share an object. */
+  constructor(root: Schema) {
+    this.root = root
+    this.#locate(root, '')
+  }
+
+  get changes(): readonly SchemaChange[] {
+    return [...this.#changes.values()]
+  }
+
+  /** Notes a change of what is at the pointer in the schema, or would be there; of the whole schema without a pointer. */
+  change(schema: Schema, pointer: string, change: string): void {
+    const path = (this.#pointers.get(schema) ?? '') + pointer
+    this.#changes.set(`${path} ${change}`, { path, change })
+  }
+
+  /** Says of a schema that is made in the place of another that its keywords come from there. */
+  derive<T extends Schema>(schema: T, from: Schema): T {
+    const pointer = this.#pointers.get(from)
+    if (pointer !== undefined && !this.#pointers.has(schema)) this.#pointers.set(schema, pointer)
+    return schema
+  }
+
+  /** What a reference in the schema refers to. */
+  target(reference: unknown): unknown {
+    const target = resolveReference(this.root, reference)
+    if (!isSchema(target)) return target
+    this.targets.set(String(reference), target)
+    if (!this.#pointers.has(target)) this.#locate(target, String(reference).slice(1))
+    return target
+  }
+
+  /** @throws {Unadaptable} when it comes to more than a schema may be with all references written out. */
+  step(): void {
+    if ((this.#steps += 1) > MAX_UNFOLDED)
+      throw new Unadaptable('its schema is too large with its references written out')
+  }
+
+  #locate(schema: Schema, pointer: string): void {
+    this.#pointers.set(schema, pointer)
+    for (const [path, child] of subschemas(schema)) if (isSchema(child)) this.#locate(child, pointer + path)
+  }
+}
+
+/** What a schema of a conjunction demands by a keyword. */
+export interface Demand {
+  readonly value: unknown
+  readonly from: Schema
+}
+
+/** The demands of schemas that all have to hold, by keyword. */
+export function demandsOf(schemas: readonly Schema[]): ReadonlyMap<string, readonly Demand[]> {
+  const demands = new Map<string, Demand[]>()
+  for (const from of schemas)
+    for (const name of Object.keys(from))
+      demands.set(name, [...(demands.get(name) ?? []), { value: keyword(from, name), from }])
+  return demands
+}
