@@ -29,10 +29,15 @@ for (const server of PUBLISHED_SERVERS.filter(({ name }) => wanted.length === 0 
   try {
     const tools = await listTools(server, await install(server))
     const list = { package: name, version, licence, tools }
-    await writeFile(join(LISTS, `${name.replaceAll(/[^a-z0-9]+/g, '-').replace(/^-/, '')}.json`), JSON.stringify(list, null, 1) + '\n')
+    await writeFile(
+      join(LISTS, `${name.replaceAll(/[^a-z0-9]+/g, '-').replace(/^-/, '')}.json`),
+      `${JSON.stringify(list)}\n`,
+    )
     console.log(`${name} ${version}: ${tools.length} tools`)
   } catch (error) {
-    console.log(`${name} ${version} was left out: ${error instanceof Error ? error.message.split('\n', 1)[0] : 'failed'}`)
+    console.log(
+      `${name} ${version} was left out: ${error instanceof Error ? error.message.split('\n', 1)[0] : 'failed'}`,
+    )
     process.exitCode = 1
   }
 }
@@ -49,17 +54,23 @@ async function install({ name, version }: PublishedServer): Promise<string> {
   return folder
 }
 
-async function listTools({ name, bin, args = [], env = {} }: PublishedServer, folder: string): Promise<unknown[]> {
+async function listTools(
+  { name, bin, args = [], env = {}, files = {} }: PublishedServer,
+  folder: string,
+): Promise<unknown[]> {
   const root = join(folder, 'node_modules', name)
   const { bin: bins } = packageSchema.parse(JSON.parse(await readFile(join(root, 'package.json'), 'utf8')))
   const file = typeof bins === 'string' ? bins : bins[bin ?? Object.keys(bins)[0] ?? '']
   if (file === undefined) throw new Error('it has no command of that name')
   // Of its own, and nothing of this process's: its environment holds what no foreign program should see.
   const home = await mkdtemp(join(tmpdir(), 'latchkey-corpus-'))
+  const inHome = (text: string): string => text.replace('{home}', home)
+  for (const [path, text] of Object.entries(files)) await writeFile(join(home, path), text)
+  const ownEnv = Object.fromEntries(Object.entries(env).map(([variable, value]) => [variable, inHome(value)]))
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: [join(root, file), ...args.map((arg) => arg.replace('{home}', home))],
-    env: { HOME: home, PATH: process.env['PATH'] ?? '', DO_NOT_TRACK: '1', ...env },
+    args: [join(root, file), ...args.map(inHome)],
+    env: { HOME: home, PATH: process.env['PATH'] ?? '', DO_NOT_TRACK: '1', ...ownEnv },
     cwd: home,
     stderr: 'ignore',
   })
@@ -70,7 +81,13 @@ async function listTools({ name, bin, args = [], env = {} }: PublishedServer, fo
     const tools: unknown[] = []
     for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
       const page = await client.listTools(cursor === undefined ? {} : { cursor }, options)
-      tools.push(...page.tools.map((tool) => ({ name: tool.name, description: tool.description, inputSchema: tool.inputSchema })))
+      tools.push(
+        ...page.tools.map((tool) => ({
+          name: tool.name,
+          description: tool.description,
+          inputSchema: tool.inputSchema,
+        })),
+      )
       cursor = page.nextCursor
     }
     return tools

@@ -55,7 +55,7 @@ function planOfNames(root: Schema): RestorePlan | undefined {
   if (!restore || !isSchema(schema)) return undefined
   const references = new Map<string, Restore | undefined>()
   for (const [reference, target] of adaptation.targets) references.set(reference, adaptation.restores.get(target))
-  return { schema, restore, references }
+  return { schema, truth: root, restore, references }
 }
 
 function hasOtherNames(schema: unknown): boolean {
@@ -72,7 +72,7 @@ function toSubset(given: Schema, rules: SubsetRules): AdaptedSchema {
   const { schema, restore, references, words } = adaptToSubset(adaptation, rules, asObject(adaptation, merged.schema))
   if (!isSchema(schema)) throw new Unadaptable('its schema is none of an object')
   if (rules.isStrict) checkStrictLimits(schema)
-  const plan = rules.isStrict ? restore && { schema, restore, references } : planOfNames(given)
+  const plan = rules.isStrict ? restore && { schema, truth: root, restore, references } : planOfNames(given)
   return { schema, words: [...merged.words, ...words], changes: adaptation.changes, plan }
 }
 

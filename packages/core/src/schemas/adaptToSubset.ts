@@ -6,7 +6,6 @@ import {
   isFreeForm,
   isOfType,
   isOpenMap,
-  isPart,
   propertiesIn,
   typeOfValue,
   typesByKeywords,
@@ -216,8 +215,8 @@ class SubsetAdaptation {
     const mayRefer = branches.filter((branch) => !isNull(branch)).length < 2
     const adapted = anyOf(branches.map((branch) => this.#adapt([...beside, branch], { ...place, mayRefer })))
     const forms = adapted.schema['anyOf']
-    if (!Array.isArray(forms) || !isPart(adapted.schema, ['anyOf']))
-      this.#adaptation.change(from, `/${name}`, 'its forms are one and the same')
+    if (!Array.isArray(forms) || forms.length !== branches.length)
+      this.#adaptation.change(from, `/${name}`, 'forms that come to the same are written once')
     const told = Array.isArray(forms) && this.#rules.isStrict ? distinctFirstKeys(forms) : forms
     if (Array.isArray(forms) && told === undefined)
       return this.#anything(schemas, 'has forms that cannot be told apart by their first property')
@@ -253,21 +252,24 @@ class SubsetAdaptation {
 
   /** Notes where the types, or the values that they may have, are written otherwise than they were. */
   #noteTypes(schemas: readonly Schema[], types: readonly string[], adapted: Schema): void {
+    const change = (schema: Schema, name: string, what: string) =>
+      this.#adaptation.change(schema, `/${pointerToken(name)}`, what)
+    const isApart = Object.hasOwn(adapted, 'anyOf')
     for (const schema of schemas) {
       const type = keyword(schema, 'type')
-      if (
-        type !== undefined &&
-        !isSameJson(type, adapted['type']) &&
-        !isSameJson([type].flat(), types) &&
-        adapted['anyOf'] === undefined
-      )
-        this.#adaptation.change(schema, '/type', `narrowed to ${types.join(' or ')}`)
-      else if (type !== undefined && !isSameJson(type, adapted['type']))
-        this.#adaptation.change(schema, '/type', 'its types written apart')
-      if (Object.hasOwn(schema, 'nullable')) this.#adaptation.change(schema, '/nullable', 'written as a type')
+      if (type !== undefined && !isSameJson(type, adapted['type']))
+        change(schema, 'type', isApart ? 'its types written apart' : `written as ${types.join(' or ')}`)
+      if (Object.hasOwn(schema, 'nullable')) change(schema, 'nullable', 'written as a type')
       for (const name of ['enum', 'const'])
         if (Object.hasOwn(schema, name) && !isSameJson(schema[name], adapted[name]))
-          this.#adaptation.change(schema, `/${name}`, 'written otherwise')
+          change(schema, name, 'written otherwise')
+      const values = Object.hasOwn(adapted, 'enum') ? 'enum' : 'const'
+      if (Object.hasOwn(adapted, values) && !Object.hasOwn(schema, values) && schema === schemas[0])
+        change(schema, values, 'added: the values that it may have')
+      if (!isApart) continue
+      if (schema === schemas[0]) change(schema, 'anyOf', 'added: a form for each of its types')
+      for (const name of Object.keys(schema))
+        if (TYPED_KEYWORDS.has(name)) change(schema, name, 'written into the form for its type')
     }
   }
 
@@ -421,7 +423,7 @@ class SubsetAdaptation {
       ...(hasProperties && {
         properties: Object.fromEntries(properties.map(({ given, schema: each }) => [given, each])),
       }),
-      ...((isStrict || names.length > 0) && { required: names }),
+      ...((isStrict || schemas.some((schema) => Object.hasOwn(schema, 'required'))) && { required: names }),
       ...(isStrict && { additionalProperties: false }),
     }
     return { schema, restore: restoreOfObject(properties) }
@@ -544,7 +546,10 @@ class SubsetAdaptation {
     const rules = schemas.flatMap((schema) => schemaInWords(schema) ?? [])
     const words = ['as JSON text', ...rules.map((rule) => `satisfies the JSON Schema ${rule}`)]
     const description = describe(joined(...schemas.map((each) => each['description'])), words)
-    return { schema: withTexts({ type: 'string' }, this.#title(schemas), description), restore: { kind: 'json' } }
+    return {
+      schema: withTexts({ type: 'string' }, this.#title(schemas), description),
+      restore: { kind: 'json', truth: schemas },
+    }
   }
 }
 

@@ -76,10 +76,10 @@ export function describe(description: unknown, words: readonly string[]): string
 
 /** Texts after one another; one that says what another says already is not repeated. */
 export function joined(...texts: readonly unknown[]): string | undefined {
-  let all = ''
+  let all: string | undefined
   for (const text of texts)
-    if (typeof text === 'string' && text !== '' && !all.includes(text)) all = all === '' ? text : `${all} ${text}`
-  return all === '' ? undefined : all
+    if (typeof text === 'string' && !(all ?? '').includes(text || '\0')) all = all ? `${all} ${text}`.trimEnd() : text
+  return all
 }
 
 /** A schema as JSON, without what only describes it; undefined if nothing is left, or it is too long. */

@@ -20,7 +20,7 @@ export interface SubsetRules {
   readonly isPattern: (pattern: string) => boolean
   /** Types whose values may be listed. */
   readonly enumTypes: ReadonlySet<string>
-  /** Keywords that are kept, and said in words besides, because a framework drops them on the way. */
+  /** Keywords that are kept, and said in words besides, because one of the provider's two ways to give schemas lacks them. */
   readonly saidToo: ReadonlySet<string>
   readonly propertyName: RegExp | undefined
   /** Every property required, none but the declared ones; what cannot be said is given as JSON text. */
@@ -129,16 +129,7 @@ const GEMINI: SubsetRules = {
   ]),
   isPattern: isPortablePattern,
   enumTypes: new Set(['string']),
-  saidToo: new Set([
-    'minimum',
-    'maximum',
-    'minItems',
-    'maxItems',
-    'maxLength',
-    'pattern',
-    'minProperties',
-    'maxProperties',
-  ]),
+  saidToo: new Set(['pattern', 'minLength', 'maxLength', 'minProperties', 'maxProperties']),
   propertyName: GEMINI_NAME,
   isStrict: false,
 }

@@ -27,19 +27,21 @@ export type Restore =
       readonly kind: 'any'
       readonly branches: readonly { readonly schema: unknown; readonly restore: Restore | undefined }[]
     }
-  | { readonly kind: 'json' }
+  | { readonly kind: 'json'; readonly truth: readonly Schema[] }
   | { readonly kind: 'reference'; readonly reference: string }
 
 export interface RestorePlan {
   /** The adapted schema, to which its references refer. */
   readonly schema: Schema
+  /** The true one. */
+  readonly truth: Schema
   readonly restore: Restore
   readonly references: ReadonlyMap<string, Restore | undefined>
 }
 
 /** Pure. The arguments that the true schema means. */
 export function restoreArguments(
-  { schema, restore, references }: RestorePlan,
+  { schema, truth, restore, references }: RestorePlan,
   args: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
   const budget = { steps: MAX_STEPS }
@@ -61,7 +63,7 @@ export function restoreArguments(
           value,
         )
       case 'json':
-        return parsed(value)
+        return fromJson(value, how.truth)
       case 'reference':
         return apply(references.get(how.reference), value)
     }
@@ -76,14 +78,20 @@ export function restoreArguments(
     })
     return Object.fromEntries(entries)
   }
+
+  /** A model that gives a plain text where JSON text is wanted may mean that text. */
+  function fromJson(value: unknown, schemas: readonly Schema[]): unknown {
+    const parsed = parse(value)
+    if (parsed === undefined) return value
+    return matchSchema(truth, { allOf: schemas }, parsed, budget).verdict === false ? value : parsed
+  }
 }
 
-/** A model that gives a plain text where JSON text is wanted means that text. */
-function parsed(value: unknown): unknown {
-  if (typeof value !== 'string') return value
+function parse(value: unknown): unknown {
+  if (typeof value !== 'string') return undefined
   try {
     return JSON.parse(value)
   } catch {
-    return value
+    return undefined
   }
 }
