@@ -21,6 +21,17 @@ export interface Mismatch {
   readonly message: string
 }
 
+/** A mismatch that is put into words when it is told, because most are not. */
+interface Found {
+  readonly path: string
+  readonly message: string | (() => string)
+}
+
+interface Tried {
+  readonly verdict: Verdict
+  readonly found: readonly Found[]
+}
+
 export interface Match {
   readonly verdict: Verdict
   /** Why the verdict is false. Empty otherwise. */
@@ -32,8 +43,9 @@ export interface Budget {
   steps: number
 }
 
-export const MAX_STEPS = 50_000
+export const MAX_STEPS = 20_000
 const MAX_DEPTH = 128
+const MAX_TOLD = 10
 const MAX_ALLOWED_CHARS = 200
 
 class Undecided extends Error {}
@@ -53,9 +65,10 @@ export function matchSchema(
   budget: Budget = { steps: MAX_STEPS },
 ): Match {
   try {
-    const mismatches: Mismatch[] = []
+    const mismatches: Found[] = []
     const verdict = new Matcher(root, budget).match(schema, value, '', mismatches)
-    return { verdict, mismatches: verdict === false ? mismatches : [] }
+    const told = verdict === false ? mismatches.slice(0, MAX_TOLD) : []
+    return { verdict, mismatches: told.map((each) => ({ path: each.path, message: inWords(each) })) }
   } catch (error) {
     if (error instanceof Undecided) return { verdict: undefined, mismatches: [] }
     throw error
@@ -72,7 +85,7 @@ class Matcher {
     this.#budget = budget
   }
 
-  match(schema: unknown, value: unknown, path: string, into: Mismatch[]): Verdict {
+  match(schema: unknown, value: unknown, path: string, into: Found[]): Verdict {
     this.#step()
     if (schema === true) return true
     if (schema === false) return wrong(into, path, 'must not be given')
@@ -84,7 +97,7 @@ class Matcher {
     return verdict
   }
 
-  #matchSchema(schema: Schema, value: unknown, path: string, into: Mismatch[]): Verdict {
+  #matchSchema(schema: Schema, value: unknown, path: string, into: Found[]): Verdict {
     const names = Object.keys(schema)
     this.#step(names.length)
     if (Object.hasOwn(schema, '$ref')) return this.#reference(schema, value, path, into)
@@ -102,14 +115,14 @@ class Matcher {
   }
 
   /** What is beside `$ref` counts in some drafts and validators and not in others: it can leave open, and not refuse. */
-  #reference(schema: Schema, value: unknown, path: string, into: Mismatch[]): Verdict {
+  #reference(schema: Schema, value: unknown, path: string, into: Found[]): Verdict {
     const target = resolveReference(this.#root, schema['$ref'])
     if (target === undefined) return undefined
     const isAlone = Object.keys(schema).every((name) => ANNOTATIONS.has(name))
     return all([this.match(target, value, path, into), isAlone ? true : undefined])
   }
 
-  #type(schema: Schema, value: unknown, path: string, into: Mismatch[]): Verdict {
+  #type(schema: Schema, value: unknown, path: string, into: Found[]): Verdict {
     const types = typesOf(schema)
     if (types === undefined) return true
     this.#step(types.length)
@@ -119,7 +132,7 @@ class Matcher {
     return wrong(into, path, `must be ${types.map(article).join(' or ')}, and is ${article(actual)}`)
   }
 
-  #constant(schema: Schema, value: unknown, path: string, into: Mismatch[]): Verdict {
+  #constant(schema: Schema, value: unknown, path: string, into: Found[]): Verdict {
     const constant = Object.hasOwn(schema, 'const') ? [schema['const']] : undefined
     return all(
       [constant, keyword(schema, 'enum')].map((allowed) => {
@@ -127,18 +140,12 @@ class Matcher {
         if (!Array.isArray(allowed)) return undefined
         if (allowed.some((one) => this.#isSame(one, value))) return true
         if (value === null && keyword(schema, 'nullable') === true) return undefined
-        const words = allowed.map((one) => JSON.stringify(one)).join(', ')
-        const isShort = words.length <= MAX_ALLOWED_CHARS
-        return wrong(
-          into,
-          path,
-          isShort ? `must be one of ${words}` : `must be one of the ${allowed.length} values that its schema lists`,
-        )
+        return wrong(into, path, () => allowedInWords(allowed))
       }),
     )
   }
 
-  #combined(schema: Schema, value: unknown, path: string, into: Mismatch[]): Verdict {
+  #combined(schema: Schema, value: unknown, path: string, into: Found[]): Verdict {
     return all([
       ...this.#branches(schema, 'allOf').map((branch) => this.match(branch, value, path, into)),
       this.#anyOf(schema, value, path, into),
@@ -152,7 +159,7 @@ class Matcher {
     return listOf(keyword(schema, name))
   }
 
-  #anyOf(schema: Schema, value: unknown, path: string, into: Mismatch[]): Verdict {
+  #anyOf(schema: Schema, value: unknown, path: string, into: Found[]): Verdict {
     const branches = this.#branches(schema, 'anyOf')
     if (branches.length === 0) return true
     const tried = branches.map((branch) => this.#try(branch, value, path))
@@ -161,7 +168,7 @@ class Matcher {
     return this.#noBranch(tried, path, into)
   }
 
-  #oneOf(schema: Schema, value: unknown, path: string, into: Mismatch[]): Verdict {
+  #oneOf(schema: Schema, value: unknown, path: string, into: Found[]): Verdict {
     const branches = this.#branches(schema, 'oneOf')
     if (branches.length === 0) return true
     const tried = branches.map((branch) => this.#try(branch, value, path))
@@ -171,14 +178,14 @@ class Matcher {
     return fitting === 1 ? true : this.#noBranch(tried, path, into)
   }
 
-  #not(schema: Schema, value: unknown, path: string, into: Mismatch[]): Verdict {
+  #not(schema: Schema, value: unknown, path: string, into: Found[]): Verdict {
     if (!Object.hasOwn(schema, 'not')) return true
     const { verdict } = this.#try(schema['not'], value, path)
     if (verdict === true) return wrong(into, path, 'is what its schema excludes (`not`)')
     return verdict === false ? true : undefined
   }
 
-  #conditional(schema: Schema, value: unknown, path: string, into: Mismatch[]): Verdict {
+  #conditional(schema: Schema, value: unknown, path: string, into: Found[]): Verdict {
     if (!Object.hasOwn(schema, 'if')) return true
     const { verdict } = this.#try(schema['if'], value, path)
     const then = verdict === undefined ? undefined : verdict ? 'then' : 'else'
@@ -186,26 +193,27 @@ class Matcher {
     return Object.hasOwn(schema, then) ? this.match(schema[then], value, path, into) : true
   }
 
-  #try(schema: unknown, value: unknown, path: string): Match {
-    const mismatches: Mismatch[] = []
-    return { verdict: this.match(schema, value, path, mismatches), mismatches }
+  #try(schema: unknown, value: unknown, path: string): Tried {
+    const found: Found[] = []
+    return { verdict: this.match(schema, value, path, found), found }
   }
 
-  /** Says what is wrong with the branch that comes nearest: the one whose mismatch is not already at the value itself. */
-  #noBranch(tried: readonly Match[], path: string, into: Mismatch[]): false {
-    const near = tried.filter(({ mismatches }) => mismatches.every((mismatch) => mismatch.path !== path))
-    const said = near.length === 1 ? near : tried.length === 1 ? tried : []
-    const types = tried.flatMap(({ mismatches }) => mismatches.filter((mismatch) => mismatch.path === path))
-    if (said.length > 0) into.push(...said.flatMap(({ mismatches }) => mismatches))
-    else {
-      const words = [...new Set(types.map(({ message }) => message))].slice(0, 3).join('; ')
-      into.push({ path, message: `fits none of the forms in its schema${words === '' ? '' : ` (${words})`}` })
-    }
+  /** Says what is wrong with the form that comes nearest: the one that is wrong further inside only. */
+  #noBranch(tried: readonly Tried[], path: string, into: Found[]): false {
+    const near = tried.filter(({ found }) => found.every((each) => each.path !== path))
+    const [nearest] = near.length === 1 ? near : tried
+    if (nearest && (near.length === 1 || tried.length === 1)) into.push(...nearest.found)
+    else
+      wrong(into, path, () => {
+        const reasons = tried.flatMap(({ found }) => found.filter((each) => each.path === path)).slice(0, 3)
+        const words = [...new Set(reasons.map(inWords))].join('; ')
+        return `must fit one of the forms in its schema${words === '' ? '' : ` (${words})`}`
+      })
     return false
   }
 
   /** Characters are code points in JSON Schema, and UTF-16 units in many a validator: wrong is what is wrong in both. */
-  #string(schema: Schema, value: string, path: string, into: Mismatch[]): Verdict {
+  #string(schema: Schema, value: string, path: string, into: Found[]): Verdict {
     const most = keyword(schema, 'maxLength')
     const isLong = typeof most === 'number' && value.length > most
     if (isLong) this.#step(value.length)
@@ -215,7 +223,7 @@ class Matcher {
     ])
   }
 
-  #array(schema: Schema, value: readonly unknown[], path: string, into: Mismatch[]): Verdict {
+  #array(schema: Schema, value: readonly unknown[], path: string, into: Found[]): Verdict {
     const items = keyword(schema, 'items')
     const tuple = Array.isArray(items) ? items : listOf(keyword(schema, 'prefixItems'))
     const rest = Array.isArray(items) ? keyword(schema, 'additionalItems') : items
@@ -231,13 +239,13 @@ class Matcher {
     ])
   }
 
-  #unique(schema: Schema, value: readonly unknown[], path: string, into: Mismatch[]): Verdict {
+  #unique(schema: Schema, value: readonly unknown[], path: string, into: Found[]): Verdict {
     if (keyword(schema, 'uniqueItems') !== true) return true
     const isTwice = value.some((item, index) => value.slice(0, index).some((earlier) => this.#isSame(earlier, item)))
     return isTwice ? wrong(into, path, 'must not have the same item twice') : true
   }
 
-  #object(schema: Schema, value: Schema, path: string, into: Mismatch[]): Verdict {
+  #object(schema: Schema, value: Schema, path: string, into: Found[]): Verdict {
     const properties = recordOf(keyword(schema, 'properties'))
     const missing = stringsOf(keyword(schema, 'required')).filter((name) => {
       this.#step()
@@ -248,11 +256,10 @@ class Matcher {
     const rest = this.#rest(schema)
     const unknown = rest === false ? names.filter((name) => !Object.hasOwn(properties, name)) : []
     if (unknown.length > 0)
-      wrong(
-        into,
-        path,
-        `must not have ${unknown.map((name) => JSON.stringify(name)).join(', ')}, but ${known(properties)}`,
-      )
+      wrong(into, path, () => {
+        const names = unknown.slice(0, 5).map((name) => JSON.stringify(name))
+        return `must not have ${names.join(', ')}, but ${known(properties)}`
+      })
     return all([
       missing.length === 0 && unknown.length === 0,
       ...names.map((name) => {
@@ -272,7 +279,7 @@ class Matcher {
     return Object.hasOwn(schema, 'additionalProperties') ? schema['additionalProperties'] : true
   }
 
-  #dependencies(schema: Schema, value: Schema, path: string, into: Mismatch[]): Verdict {
+  #dependencies(schema: Schema, value: Schema, path: string, into: Found[]): Verdict {
     const dependent = Object.entries(recordOf(keyword(schema, 'dependentRequired')))
     this.#step(dependent.length)
     const given = dependent.filter(([name]) => Object.hasOwn(value, name))
@@ -333,12 +340,16 @@ function all(verdicts: readonly Verdict[]): Verdict {
   return verdicts.includes(undefined) ? undefined : true
 }
 
-function wrong(into: Mismatch[], path: string, message: string): false {
+function inWords({ message }: Found): string {
+  return typeof message === 'string' ? message : message()
+}
+
+function wrong(into: Found[], path: string, message: Found['message']): false {
   into.push({ path, message })
   return false
 }
 
-function numberFits(schema: Schema, value: number, path: string, into: Mismatch[]): Verdict {
+function numberFits(schema: Schema, value: number, path: string, into: Found[]): Verdict {
   return all([
     bound(schema, 'minimum', (limit) => value >= limit, 'at least', path, into),
     bound(schema, 'maximum', (limit) => value <= limit, 'at most', path, into),
@@ -354,7 +365,7 @@ function bound(
   isWithin: (limit: number) => boolean,
   words: string,
   path: string,
-  into: Mismatch[],
+  into: Found[],
 ): Verdict {
   const limit = keyword(schema, name)
   if (limit === undefined) return true
@@ -364,25 +375,32 @@ function bound(
 }
 
 /** Whole numbers only: of others, what divides what is a matter of rounding. */
-function multiple(schema: Schema, value: number, path: string, into: Mismatch[]): Verdict {
+function multiple(schema: Schema, value: number, path: string, into: Found[]): Verdict {
   const divisor = keyword(schema, 'multipleOf')
   if (divisor === undefined) return true
   if (!Number.isSafeInteger(divisor) || !Number.isSafeInteger(value) || divisor === 0) return undefined
   return value % Number(divisor) === 0 || wrong(into, path, `must be a multiple of ${Number(divisor)}`)
 }
 
-function atLeast(schema: Schema, name: string, count: number, what: string, path: string, into: Mismatch[]): Verdict {
+function atLeast(schema: Schema, name: string, count: number, what: string, path: string, into: Found[]): Verdict {
   const limit = keyword(schema, name)
   if (limit === undefined) return true
   if (typeof limit !== 'number') return undefined
   return count >= limit || wrong(into, path, `must have at least ${limit} ${what}, and has ${count}`)
 }
 
-function atMost(schema: Schema, name: string, count: number, what: string, path: string, into: Mismatch[]): Verdict {
+function atMost(schema: Schema, name: string, count: number, what: string, path: string, into: Found[]): Verdict {
   const limit = keyword(schema, name)
   if (limit === undefined) return true
   if (typeof limit !== 'number') return undefined
   return count <= limit || wrong(into, path, `must have at most ${limit} ${what}, and has ${count}`)
+}
+
+function allowedInWords(allowed: readonly unknown[]): string {
+  const words = allowed.map((one) => JSON.stringify(one)).join(', ')
+  return words.length <= MAX_ALLOWED_CHARS
+    ? `must be one of ${words}`
+    : `must be one of the ${allowed.length} values that its schema lists`
 }
 
 function known(properties: Schema): string {

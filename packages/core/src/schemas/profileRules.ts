@@ -111,8 +111,8 @@ const OPENAI_STRICT: SubsetRules = {
  * FunctionDeclaration is. Their answers to what they refuse: "enum: only allowed for STRING type", "only 'enum' and
  * 'date-time' are supported for STRING type", "items: missing field", "required[0]: property is not defined", "schema
  * didn't specify the schema type field", "When using any_of, it must be the only field set".
- * `@ai-sdk/google` 4.0.121 keeps of it only description, type, required, format, enum, properties, items, anyOf and
- * minLength; `@langchain/google` 0.2.6 keeps it whole and throws at `$ref` and at several types.
+ * `@langchain/google` 0.2.6 keeps it whole and throws at `$ref` and at several types. `@ai-sdk/google` 4.0.121 sends
+ * schemas as they are, but as `parametersJsonSchema`, whose list of keywords lacks those in `saidToo`.
  */
 const GEMINI: SubsetRules = {
   keywords: new Map([
