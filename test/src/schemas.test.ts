@@ -11,6 +11,7 @@ import type { JSONSchema } from 'openai/lib/jsonschema'
 import { toStrictJsonSchema } from 'openai/lib/transform'
 import { describe, expect, it } from 'vitest'
 import { toolLists } from './corpus/toolLists.ts'
+import { anySchema } from '../../packages/core/test/fixtures/anySchema.ts'
 import { argumentsFor } from './schemas/argumentsFor.ts'
 import { profileProblems } from './schemas/profileProblems.ts'
 import { silentChanges } from './schemas/silentChanges.ts'
@@ -135,6 +136,24 @@ async function bodySent(
 function fieldOf(list: unknown, name: string): readonly unknown[] {
   return Array.isArray(list) ? list.map((each) => Reflect.get(Object(each), name)) : []
 }
+
+describe.each(PROFILES)('adaptTools for %s, over any schema', (profile) => {
+  it('leaves a tool out and says why, or adapts it with nothing silent, valid, and the same the second time', () => {
+    let kept = 0
+    fc.assert(
+      fc.property(anySchema, (schema) => {
+        const { adapted, report } = adaptOne(recordingTool('tool', schema), profile)
+        if (!adapted) return void expect(report.dropped).toHaveLength(1)
+        kept += 1
+        expect(profileProblems(adapted.inputSchema, profile)).toEqual([])
+        expect(silentChanges(schema, adapted.inputSchema, report.adapted)).toEqual([])
+        expect(adaptOne(adapted, profile).adapted?.inputSchema).toEqual(adapted.inputSchema)
+      }),
+      { numRuns: 300 },
+    )
+    expect(kept).toBeGreaterThan(200)
+  })
+})
 
 describe.each(PROFILES)('adaptTools for %s, over the tools of published servers', (profile) => {
   const outcomes = corpus.map(({ server, tool }) => ({ server, tool, ...adaptOne(tool, profile) }))

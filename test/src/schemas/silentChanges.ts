@@ -63,8 +63,10 @@ export function silentChanges(truth: unknown, adapted: unknown, changes: readonl
   function compareSchemas(before: Schema, after: Schema, at: string, seen: ReadonlySet<string>): void {
     if (typeof before['$ref'] === 'string' && after['$ref'] !== before['$ref'] && isReported(`${at}/$ref`)) {
       const [target, pointer] = resolve(truth, before['$ref'])
-      if (target !== undefined && !('anyOf' in after && 'anyOf' in Object(target) === false))
-        compareLoosely(target, after, pointer, seen)
+      const isCopied = String(after['$ref']).startsWith('#/$defs/copy_')
+      if (isCopied) compare(target, resolve(adapted, String(after['$ref']))[0], pointer, seen)
+      else if (Object.keys(before).length > 1) compareLoosely(before, after, at, seen)
+      else if (target !== undefined) compare(target, after, pointer, seen)
       return
     }
     const isCombined = ['allOf', 'anyOf', 'oneOf', '$ref'].some((name) => isReported(`${at}/${name}`))
@@ -77,24 +79,25 @@ export function silentChanges(truth: unknown, adapted: unknown, changes: readonl
     const path = `${at}/${token(name)}`
     const [one, other] = [before[name], after[name]]
     if (isDeepStrictEqual(one, other) || isReported(path)) return
+    const isMoved = /\/(anyOf|oneOf)\/\d+$/.test(at) && isReported(`${at.replace(/\/\w+\/\d+$/, '')}/${name}`)
+    if (name === 'title' && isMoved) return
     if (name === 'description') {
       const isKept = String(other ?? '').includes(String(one ?? ''))
-      const isForm = /\/(anyOf|oneOf)\/\d+$/.test(at) && isReported(`${at.replace(/\/\w+\/\d+$/, '')}/description`)
       const isTold =
-        isForm || [...reported.keys()].some((each) => each.startsWith(`${at}/`) || (each === at && at !== ''))
+        isMoved || [...reported.keys()].some((each) => each.startsWith(`${at}/`) || (each === at && at !== ''))
       if (!isKept || !isTold) silent.push(path)
-    } else if (MAPS.includes(name) && isRecord(one) && isRecord(other)) {
-      compareMaps(one, other, path, seen)
+    } else if (MAPS.includes(name) && isRecord(one ?? {}) && isRecord(other)) {
+      compareMaps(isRecord(one) ? one : {}, other, path, seen)
     } else if (LISTS.includes(name) && Array.isArray(one) && Array.isArray(other) && one.length === other.length) {
       for (const [index, each] of one.entries()) compare(each, other[index], `${path}/${index}`, seen)
     } else if (ONES.includes(name) && one !== undefined && other !== undefined) {
       compare(one, other, path, seen)
-    } else if (name === 'required' && isDeepStrictEqual(namesAfter(at, one), other)) return
+    } else if (name === 'required' && isDeepStrictEqual(namesAfter(at, one), sorted(other))) return
     else silent.push(path)
   }
 
   function namesAfter(at: string, names: unknown): unknown {
-    return Array.isArray(names) ? names.map((name) => nameAfter(`${at}/properties`, String(name))) : names
+    return Array.isArray(names) ? sorted(names.map((name) => nameAfter(`${at}/properties`, String(name)))) : names
   }
 
   function nameAfter(path: string, name: string): string {
@@ -118,8 +121,10 @@ export function silentChanges(truth: unknown, adapted: unknown, changes: readonl
     const candidates = propertiesOf(before, at, new Set())
     for (const [name, schema] of Object.entries(isRecord(after['properties']) ? after['properties'] : {})) {
       const found = candidates.filter((candidate) => nameAfter(candidate.map, candidate.name) === name)
-      if (found.length === 0 && !isReported(`${at}/properties/${token(name)}`))
-        silent.push(`${at}/properties/${token(name)}`)
+      const isAdded = [...reported.keys()].some(
+        (each) => each.startsWith(`${at}/`) && each.endsWith(`/properties/${token(name)}`),
+      )
+      if (found.length === 0 && !isAdded) silent.push(`${at}/properties/${token(name)}`)
       const [only] = found
       if (only && found.length === 1) compare(only.schema, schema, `${only.map}/${token(only.name)}`, seen)
     }
@@ -174,6 +179,10 @@ function resolve(root: unknown, reference: string): [unknown, string] {
     root,
   )
   return [found, tokens.map((each) => `/${token(each)}`).join('')]
+}
+
+function sorted(names: unknown): unknown {
+  return Array.isArray(names) ? names.toSorted() : names
 }
 
 function token(name: string): string {

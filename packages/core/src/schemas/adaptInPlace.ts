@@ -1,6 +1,7 @@
 import { Unadaptable, type Adaptation, type Adapted } from './adaptation.ts'
 import { describe, inWords } from './inWords.ts'
 import {
+  isSameJson,
   isSchema,
   keyword,
   listOf,
@@ -67,8 +68,7 @@ function renamed(adaptation: Adaptation, { propertyName }: ExclusionRules, schem
   if (changed.length === 0) return schema
   if (new Set(properties.map(rename)).size < properties.length)
     throw new Unadaptable('the names of its properties cannot be told apart where some characters are not allowed')
-  for (const name of changed)
-    adaptation.change(schema, `/properties/${pointerToken(name)}`, `renamed to ${rename(name)}`)
+  for (const name of changed) adaptation.changeProperty(schema, name, `renamed to ${rename(name)}`)
   const isChanged = new Set(changed)
   const other = (name: string) => (isChanged.has(name) ? rename(name) : name)
   const entries = Object.entries(schema).map(([name, value]): [string, unknown] => {
@@ -77,7 +77,11 @@ function renamed(adaptation: Adaptation, { propertyName }: ExclusionRules, schem
       return [name, mapKeys(recordOf(value), other, (names) => stringsOf(names).map(other))]
     return [name, name === 'properties' || name === 'dependentSchemas' ? mapKeys(recordOf(value), other) : value]
   })
-  return adaptation.derive(Object.fromEntries(entries), schema)
+  const result = Object.fromEntries(entries)
+  for (const name of ['dependentRequired', 'dependentSchemas'])
+    if (!isSameJson(result[name], schema[name]))
+      adaptation.change(schema, `/${name}`, 'with the names that were changed')
+  return adaptation.derive(result, schema)
 }
 
 function mapKeys(record: Schema, key: (name: string) => string, value = (item: unknown) => item): Schema {
@@ -147,8 +151,7 @@ function withReferences(adaptation: Adaptation, rules: ExclusionRules, root: Sch
     copies.set(reference, copy)
     const { schema } = adaptSchema(adaptation, rules, target)
     copy.schema = isSchema(schema) ? rewritten(schema) : schema
-    if (isSchema(target))
-      adaptation.change(adaptation.root, `/$defs/${copy.name}`, 'added: a copy of what references refer to')
+    adaptation.change(adaptation.root, `/$defs/${copy.name}`, 'added: a copy of what references refer to')
     return copy.name
   }
 }

@@ -41,14 +41,16 @@ interface Place {
   readonly level: number
   /** What is being written out around it. */
   readonly within: readonly Schema[]
+  /** What references at the place itself were followed to: it holds already. */
+  readonly here: readonly Schema[]
   /** A reference to a definition may stay here. */
   readonly mayRefer: boolean
 }
 
-/** The schemas that all have to hold at a place, without references and `allOf`. The first one is the place's own. */
+/** The schemas that all have to hold at a place, without references and `allOf`. One of them is empty only if all are. */
 interface Flat {
   readonly schemas: readonly Schema[]
-  readonly within: readonly Schema[]
+  readonly here: readonly Schema[]
   /** A reference to what the place itself is in. */
   readonly recursive: Schema | undefined
 }
@@ -83,10 +85,12 @@ class SubsetAdaptation {
     const repaired = repairedSchema(this.#adaptation, root)
     const own = this.#adaptation.derive(without(repaired, 'type', '$defs', 'definitions'), root)
     if (this.#rules.isStrict && isOpenMap(own)) throw new Unadaptable('it takes arguments of any name')
-    const place = { level: 0, within: [this.#adaptation.root], mayRefer: true }
+    const place = { level: 0, within: [], here: [this.#adaptation.root], mayRefer: true }
     const words: string[] = []
     const { schema, restore } = this.#object([own], place, words)
     const kept = this.#keywords([own], 'object', words, words)
+    for (const name of ['enum', 'const', 'nullable'])
+      if (Object.hasOwn(own, name)) words.push(...this.#moved(name, own))
     words.push(...this.#beside([own], ['object']))
     const definitions = this.#definitionsOf(repaired)
     const references = new Map([...this.#definitions].map(([reference, adapted]) => [reference, adapted.restore]))
@@ -101,10 +105,10 @@ class SubsetAdaptation {
   #adapt(given: readonly unknown[], place: Place): AdaptedSchema {
     this.#adaptation.step()
     const [only] = given
-    if (given.length === 1 && place.mayRefer && this.#isKeptReference(only)) return this.#keptReference(only)
+    if (given.length === 1 && this.#isKeptReference(only, place)) return this.#keptReference(only)
     const flat = this.#flatten(given, place)
     if (flat.recursive) return this.#recursive(flat.recursive, flat.schemas)
-    const inner = { ...place, within: flat.within }
+    const inner = { ...place, here: flat.here }
     const union = unionsIn(flat.schemas).find(({ isNeeds }) => !isNeeds)
     if (union) return this.#union(flat.schemas, union, inner)
     const types = this.#types(flat.schemas)
@@ -118,38 +122,41 @@ class SubsetAdaptation {
   /** Follows references and `allOf`. */
   #flatten(given: readonly unknown[], place: Place): Flat {
     const schemas: Schema[] = []
-    let { within } = place
+    let { here } = place
     let recursive: Schema | undefined
+    let empty: Schema | undefined
     const queue = given.filter(isSchema)
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       this.#adaptation.step()
       const schema = repairedSchema(this.#adaptation, next)
       const rest = this.#adaptation.derive(without(schema, '$ref', 'allOf'), schema)
-      if (Object.keys(rest).length > 0 || schemas.length === 0) schemas.push(rest)
+      if (Object.keys(rest).length > 0) schemas.push(rest)
+      else empty = rest
       if (Object.hasOwn(schema, '$ref')) {
         const target = this.#adaptation.target(schema['$ref'])
-        const isInside = isSchema(target) && within.includes(target)
-        if (isInside) recursive = schema
+        if (isSchema(target) && place.within.includes(target)) recursive = schema
         else
           this.#adaptation.change(schema, '/$ref', isSchema(target) ? 'what it refers to is written here' : UNRESOLVED)
-        if (isSchema(target) && !isInside) {
-          within = [...within, target]
+        if (isSchema(target) && recursive !== schema && !here.includes(target)) {
+          here = [...here, target]
           queue.push(target)
         }
       }
       if (Object.hasOwn(schema, 'allOf')) this.#adaptation.change(schema, '/allOf', 'merged into the schema itself')
       queue.push(...listOf(keyword(schema, 'allOf')).filter(isSchema))
     }
-    return { schemas, within, recursive }
+    return { schemas: schemas.length === 0 && empty ? [empty] : schemas, here, recursive }
   }
 
-  /** A reference to a definition stays where nothing is beside it but what a description can say. */
-  #isKeptReference(given: unknown): given is Schema {
+  /**
+   * A reference to a definition stays where nothing is beside it but what a description can say. In one of several forms it
+   * is written out, so that their first keys are seen, unless that has no end.
+   */
+  #isKeptReference(given: unknown, { mayRefer }: Place): given is Schema {
     if (!this.#rules.isStrict || !isSchema(given) || !isDefinition(given['$ref'])) return false
-    return (
-      Object.keys(given).every((name) => name === '$ref' || ANNOTATIONS.has(name)) &&
-      isSchema(this.#adaptation.target(given['$ref']))
-    )
+    const target = this.#adaptation.target(given['$ref'])
+    const isAlone = Object.keys(given).every((name) => name === '$ref' || ANNOTATIONS.has(name))
+    return isAlone && isSchema(target) && (mayRefer || this.#adaptation.containsItself(target))
   }
 
   #keptReference(from: Schema): AdaptedSchema {
@@ -165,7 +172,7 @@ class SubsetAdaptation {
   #define(reference: string): void {
     this.#definitions.set(reference, { schema: {} })
     const target = this.#adaptation.target(reference)
-    const place = { level: 1, within: isSchema(target) ? [target] : [], mayRefer: true }
+    const place = { level: 1, within: [], here: isSchema(target) ? [target] : [], mayRefer: true }
     this.#definitions.set(reference, this.#adapt([target], place))
   }
 
@@ -212,16 +219,26 @@ class SubsetAdaptation {
     for (const schema of beside)
       for (const each of Object.keys(schema))
         this.#adaptation.change(schema, `/${pointerToken(each)}`, `written into each form of \`${name}\``)
-    const mayRefer = branches.filter((branch) => !isNull(branch)).length < 2
-    const adapted = anyOf(branches.map((branch) => this.#adapt([...beside, branch], { ...place, mayRefer })))
+    const others = branches.filter((branch) => !isNull(branch) && !isSameJson(branch, OMITTED))
+    const mayRefer = place.mayRefer && others.length < 2
+    const each = branches.map((branch) => this.#adapt([...beside, branch], { ...place, mayRefer }))
+    const adapted = anyOf(each)
     const forms = adapted.schema['anyOf']
-    if (!Array.isArray(forms) || forms.length !== branches.length)
-      this.#adaptation.change(from, `/${name}`, 'forms that come to the same are written once')
     const told = Array.isArray(forms) && this.#rules.isStrict ? distinctFirstKeys(forms) : forms
     if (Array.isArray(forms) && told === undefined)
       return this.#anything(schemas, 'has forms that cannot be told apart by their first property')
-    const schema = Array.isArray(forms) ? { ...adapted.schema, anyOf: told } : adapted.schema
-    return { ...adapted, schema: this.#described(schema, schemas, []) }
+    const schema = this.#described(
+      Array.isArray(forms) ? { ...adapted.schema, anyOf: told } : adapted.schema,
+      schemas,
+      [],
+    )
+    const isAsBefore = isSameJson(
+      each.map((form) => form.schema),
+      forms,
+    )
+    if (!isAsBefore || listOf(schema['anyOf']).length !== branches.length)
+      this.#adaptation.change(from, `/${name}`, 'forms that come to the same are written once')
+    return { ...adapted, schema }
   }
 
   #types(schemas: readonly Schema[]): readonly string[] | undefined {
@@ -386,11 +403,8 @@ class SubsetAdaptation {
       for (const each of schemas)
         for (const name of ['title', 'description'])
           if (Object.hasOwn(each, name)) this.#adaptation.change(each, `/${name}`, 'moved into the forms of `anyOf`')
-    return {
-      anyOf: forms.map((form) =>
-        isSchema(form) && form['type'] !== 'null' ? withTexts(form, title, description) : form,
-      ),
-    }
+    const described = forms.filter(isSchema).map((form) => (isNull(form) ? form : withTexts(form, title, description)))
+    return anyOf(described.map((form) => ({ schema: form }))).schema
   }
 
   #title(schemas: readonly Schema[]): unknown {
@@ -408,7 +422,7 @@ class SubsetAdaptation {
     const declared = propertiesIn(schemas)
     const undeclared = [...required].filter((name) => !declared.has(name))
     if (isStrict) for (const name of undeclared) declared.set(name, [true])
-    const inner = { ...place, level: place.level + 1, mayRefer: true }
+    const inner = insideOf(place)
     const properties = [...declared].map(([name, subschemas]) => {
       const adapted = this.#adapt(subschemas, inner)
       const given = acceptedName(name, this.#rules.propertyName)
@@ -440,8 +454,7 @@ class SubsetAdaptation {
       throw new Unadaptable('the names of its properties cannot be told apart where some characters are not allowed')
     const [first = {}] = schemas
     for (const { name, given } of properties)
-      if (name !== given)
-        this.#adaptation.change(holderOf(schemas, name), `/properties/${pointerToken(name)}`, `renamed to ${given}`)
+      if (name !== given) this.#adaptation.changeProperty(holderOf(schemas, name), name, `renamed to ${given}`)
     for (const name of undeclared)
       if (isStrict) this.#adaptation.change(first, `/properties/${pointerToken(name)}`, 'added: it is required')
       else words.push(`required: ${name}`)
@@ -491,16 +504,21 @@ class SubsetAdaptation {
     const truth = recordOf(keyword(holder, 'properties'))[name]
     const isNullable = restore?.kind !== 'json' && matchSchema(this.#adaptation.root, truth, null).verdict !== false
     const said = isNullable ? JSON.stringify(OMIT) : 'null'
-    this.#adaptation.change(holder, `/properties/${pointerToken(name)}`, `required; ${said} leaves it out`)
-    if (!isNullable) return { schema: this.#nullable(schema), restore, absent: null }
+    this.#adaptation.changeProperty(holder, name, `required; ${said} leaves it out`)
+    if (!isNullable) {
+      if (isSchema(truth) && Object.hasOwn(schema, 'const'))
+        for (const each of ['const', 'enum']) this.#adaptation.change(truth, `/${each}`, 'written as `enum`, with null')
+      return { schema: this.#nullable(schema), restore, absent: null }
+    }
     const { description, title, ...form } = schema
     const words = describe(description, [`${said} leaves it out`])
-    return { schema: withTexts(withForm(form, { type: 'string', enum: [OMIT] }), title, words), restore, absent: OMIT }
+    return { schema: withTexts(withForm(form, OMITTED), title, words), restore, absent: OMIT }
   }
 
   /** It may be null, too. */
   #nullable(schema: Schema): Schema {
     const { type, enum: values } = schema
+    if (type === 'null') return schema
     const isPlain = this.#rules.isStrict && typeof type === 'string' && type !== 'object' && type !== 'array'
     if (isPlain) {
       const listed = Array.isArray(values) ? values : Object.hasOwn(schema, 'const') ? [schema['const']] : undefined
@@ -518,7 +536,7 @@ class SubsetAdaptation {
     if (tuple) words.push(...this.#moved('prefixItems', tuple))
     else if (items.length === 0) this.#adaptation.change(first, '/items', 'added: items of any kind')
     const all = tuple ? [this.#tupleItems(tuple, items)] : items.length > 0 ? items : [true]
-    const adapted = this.#adapt(all, { ...place, level: place.level + 1, mayRefer: true })
+    const adapted = this.#adapt(all, insideOf(place))
     const restore: Restore | undefined = adapted.restore && { kind: 'array', prefix: [], items: adapted.restore }
     return { schema: { type: 'array', items: adapted.schema }, restore }
   }
@@ -560,10 +578,15 @@ const MAX_STRICT_VALUES = 1_000
 const ANNOTATIONS: ReadonlySet<string> = new Set(['default', 'description', 'example', 'examples', 'title'])
 /** Written out by what looks at types, values, texts and forms. */
 const WRITTEN = ['$ref', 'anyOf', 'const', 'description', 'enum', 'nullable', 'oneOf', 'title', 'type']
+const OMITTED: Schema = { type: 'string', enum: [OMIT] }
 const ANY_TYPE: readonly Schema[] = [
   ...['string', 'number', 'boolean', 'object'].map((type) => ({ type })),
   { type: 'array', items: { type: 'string' } },
 ]
+
+function insideOf({ level, within, here }: Place): Place {
+  return { level: level + 1, within: [...within, ...here], here: [], mayRefer: true }
+}
 
 function isNull(schema: unknown): boolean {
   return isSchema(schema) && schema['type'] === 'null'

@@ -1,4 +1,4 @@
-import { isSchema, keyword, resolveReference, subschemas, type Schema } from './jsonSchema.ts'
+import { isSchema, keyword, pointerToken, recordOf, resolveReference, subschemas, type Schema } from './jsonSchema.ts'
 import { MAX_UNFOLDED } from './schemaSize.ts'
 import type { Restore } from './restoreArguments.ts'
 
@@ -26,6 +26,8 @@ export class Adaptation {
   /** What references refer to that were followed. */
   readonly targets = new Map<string, Schema>()
   readonly #pointers = new WeakMap<object, string>()
+  readonly #parts = new WeakMap<Schema, readonly Schema[]>()
+  readonly #recursive = new WeakMap<Schema, boolean>()
   readonly #changes = new Map<string, SchemaChange>()
   #steps = 0
 
@@ -45,10 +47,25 @@ export class Adaptation {
     this.#changes.set(`${path} ${change}`, { path, change })
   }
 
+  /** Notes a change of a property, where it is declared. */
+  changeProperty(holder: Schema, name: string, change: string): void {
+    const part = this.#parts.get(holder)?.find((each) => Object.hasOwn(recordOf(keyword(each, 'properties')), name))
+    if (part) this.changeProperty(part, name, change)
+    else this.change(holder, `/properties/${pointerToken(name)}`, change)
+  }
+
+  /** Says of a schema that it is put together of parts. */
+  combine<T extends Schema>(schema: T, parts: readonly Schema[]): T {
+    this.#parts.set(schema, parts)
+    return schema
+  }
+
   /** Says of a schema that is made in the place of another that its keywords come from there. */
   derive<T extends Schema>(schema: T, from: Schema): T {
     const pointer = this.#pointers.get(from)
     if (pointer !== undefined && !this.#pointers.has(schema)) this.#pointers.set(schema, pointer)
+    const parts = this.#parts.get(from)
+    if (parts && !this.#parts.has(schema)) this.#parts.set(schema, parts)
     return schema
   }
 
@@ -59,6 +76,26 @@ export class Adaptation {
     this.targets.set(String(reference), target)
     if (!this.#pointers.has(target)) this.#locate(target, String(reference).slice(1))
     return target
+  }
+
+  /** Whether references lead from the schema back to it. */
+  containsItself(schema: Schema): boolean {
+    const known = this.#recursive.get(schema) ?? this.#leadsBack(schema)
+    this.#recursive.set(schema, known)
+    return known
+  }
+
+  #leadsBack(schema: Schema): boolean {
+    const seen = new Set<Schema>()
+    const queue: unknown[] = [schema]
+    for (let next = queue.pop(); queue.length > 0 || next !== undefined; next = queue.pop()) {
+      if (!isSchema(next) || seen.has(next)) continue
+      seen.add(next)
+      const target = resolveReference(this.root, keyword(next, '$ref'))
+      if (target === schema) return true
+      queue.push(target, ...[...subschemas(next)].map(([, subschema]) => subschema))
+    }
+    return false
   }
 
   /** @throws {Unadaptable} when it comes to more than a schema may be with all references written out. */

@@ -47,5 +47,5 @@ function withFirst(form: Schema, first: string): Schema {
   const properties = recordOf(keyword(form, 'properties'))
   const names = [first, ...Object.keys(properties).filter((name) => name !== first)]
   const entries = names.map((name): [string, unknown] => [name, properties[name]])
-  return { ...form, properties: Object.fromEntries(entries) }
+  return { ...form, properties: Object.fromEntries(entries), required: names }
 }

@@ -80,11 +80,12 @@ function alternatives(
   const names = new Set(flattened.flatMap((branch) => Object.keys(recordOf(keyword(branch, 'properties')))))
   const properties = [...names].map((property): [string, unknown] => {
     const forms = distinct(flattened.flatMap((branch) => propertyOf(branch, property)))
+    if (forms.length > 1) for (const branch of flattened) noteParts(adaptation, branch, property)
     return [property, forms.length === 1 ? forms[0] : adaptation.derive({ anyOf: forms }, schemaIn(forms) ?? schema)]
   })
   const required = flattened.map((branch) => new Set(stringsOf(keyword(branch, 'required'))))
   const always = [...(required[0] ?? [])].filter((property) => required.every((of) => of.has(property)))
-  return adaptation.derive(
+  const merged = adaptation.derive(
     {
       ...(properties.length > 0 && { properties: Object.fromEntries(properties) }),
       ...(always.length > 0 && { required: always }),
@@ -92,6 +93,7 @@ function alternatives(
     },
     schema,
   )
+  return adaptation.combine(merged, flattened)
 }
 
 /** One object schema that demands what each part demands; what cannot be said so is said in words. */
@@ -101,7 +103,7 @@ function both(adaptation: Adaptation, parts: readonly Schema[], words: string[])
     for (const [name, value] of Object.entries(part)) {
       const before = merged.get(name)
       if (before === undefined || isSameJson(before, value)) merged.set(name, value)
-      else if (name === 'properties') merged.set(name, bothProperties(adaptation, before, value))
+      else if (name === 'properties') merged.set(name, bothProperties(adaptation, parts, before, value))
       else if (name === 'required') merged.set(name, [...new Set([...stringsOf(before), ...stringsOf(value)])])
       else if (name === '$defs' || name === 'definitions') merged.set(name, { ...recordOf(value), ...recordOf(before) })
       else {
@@ -116,17 +118,18 @@ function both(adaptation: Adaptation, parts: readonly Schema[], words: string[])
     }
   }
   reopen(adaptation, merged, parts)
-  return Object.fromEntries(merged)
+  return adaptation.combine(Object.fromEntries(merged), parts)
 }
 
 const MOVED_TO_TOOL = 'moved into the description of the tool'
 
-function bothProperties(adaptation: Adaptation, before: unknown, value: unknown): Schema {
+function bothProperties(adaptation: Adaptation, parts: readonly Schema[], before: unknown, value: unknown): Schema {
   const merged = new Map(Object.entries(recordOf(before)))
   for (const [name, schema] of Object.entries(recordOf(value))) {
     const other = merged.get(name)
     if (other === undefined) merged.set(name, schema)
     else if (!isSameJson(other, schema)) {
+      for (const part of parts) noteParts(adaptation, part, name)
       const from = schemaIn([other, schema])
       merged.set(name, from ? adaptation.derive({ allOf: [other, schema] }, from) : { allOf: [other, schema] })
     }
@@ -145,6 +148,11 @@ function reopen(adaptation: Adaptation, merged: Map<string, unknown>, parts: rea
     merged.delete(name)
     if (closed) adaptation.change(closed, `/${name}`, 'left out: other parts of the schema have properties, too')
   }
+}
+
+function noteParts(adaptation: Adaptation, part: Schema, name: string): void {
+  if (propertyOf(part, name).length > 0)
+    adaptation.changeProperty(part, name, 'put together with what other parts of the schema say of it')
 }
 
 function propertyOf(branch: Schema, name: string): unknown[] {
