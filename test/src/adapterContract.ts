@@ -3,8 +3,9 @@ import {
   createLatchkey,
   type Backend,
   type ConnectionState,
+  type AgentToolReport,
   type Latchkey,
-  type ToolReport,
+  type SchemaProfile,
 } from '@latchkey/core'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -38,7 +39,9 @@ export interface Outcome {
 export interface AdapterOptions {
   toolTimeoutMs?: number
   onAuthorizationRequired?: (connections: readonly ConnectionState[]) => void
-  onReport?: (report: ToolReport) => void
+  onReport?: (report: AgentToolReport) => void
+  schemaProfile?: SchemaProfile
+  model?: string
 }
 
 export interface LoadedTool {
@@ -127,7 +130,7 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
 
     it('gives every tool a name of its own that every model provider accepts', async () => {
       const names = [...(await adapter.load(latchkey, 'ann')).keys()]
-      expect(names).toHaveLength(ECHO_TOOLS.length + 7)
+      expect(names).toHaveLength(ECHO_TOOLS.length + 8)
       for (const toolName of names) expect(toolName).toMatch(/^[A-Za-z0-9_-]{1,64}$/)
       expect(names).toEqual([...(await adapter.load(latchkey, 'bob')).keys()])
     })
@@ -147,7 +150,7 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
     })
 
     it('reports the connection whose tools are missing', async () => {
-      const reports: ToolReport[] = []
+      const reports: AgentToolReport[] = []
       await adapter.load(latchkey, 'partial', { onReport: (report) => reports.push(report) })
       expect(reports.map(({ unavailable }) => unavailable)).toEqual([[server.unavailable]])
     })
@@ -164,10 +167,55 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
       expect(inputSchema).toEqual({ type: 'object', properties: { word: { type: 'string' } }, required: ['word'] })
     })
 
-    it('leaves it to the server to check arguments, whatever its schema would do to who compiles it', async () => {
+    it('leaves it to the server to match patterns, whatever they would do to who runs them', async () => {
       const word = `${'a'.repeat(40)}!`
       const { text } = await (await toolOf('ann', 'patterned')).call({ word, other: 'YES' })
       expect(text).toBe(`patterned of ann: ${word}`)
+    })
+
+    it("sends nothing and tells the model what is wrong when arguments do not fit the tool's schema", async () => {
+      const user = `checked-${crypto.randomUUID()}`
+      for (const args of [{}, { word: 7 }]) {
+        const { status, text, value } = await (await toolOf(user, 'echo')).call(args)
+        expect(status).toBe('error')
+        expect(text).toContain('"word"')
+        expect(value).toMatchObject({ code: 'invalid_arguments' })
+      }
+      expect(server.callCount(user, 'echo')).toBe(0)
+    })
+
+    it.each<[string, AdapterOptions]>([
+      ['anthropic', { model: 'claude-opus-5' }],
+      ['gemini', { model: 'google/gemini-3-flash' }],
+      ['gemini', { schemaProfile: 'gemini' }],
+      ['common', {}],
+    ])('offers what %s takes for %j, and calls with what the tool means', async (_, options) => {
+      const reports: AgentToolReport[] = []
+      const tool = await toolOf('ann', 'odd', { ...options, onReport: (report) => reports.push(report) })
+      const names = Object.keys(Object(Reflect.get(Object(tool.inputSchema), 'properties')))
+      expect(tool.inputSchema).not.toHaveProperty('anyOf')
+      expect(tool.description).toContain(`at least one of these must be given: ${names[0]}; or note`)
+      expect(names).toEqual([expect.stringMatching(/^_top_[0-9a-f]{8}$/), 'note', 'labels'])
+      expect(reports[0]?.adapted).toContainEqual({
+        tool: 'odd',
+        path: '/properties/$top',
+        change: `renamed to ${names[0]}`,
+      })
+      expect(reports[0]?.adapted.map(({ tool: changed }) => changed)).toContain('odd')
+      const { text } = await tool.call({ [names[0] ?? '']: 3, note: 'all' })
+      expect(JSON.parse(text)).toEqual({ $top: 3, note: 'all' })
+    })
+
+    it('leaves out what null stands for when OpenAI is strict', async () => {
+      const tool = await toolOf('ann', 'odd', { schemaProfile: 'openai-strict' })
+      expect(tool.inputSchema).toMatchObject({ required: ['$top', 'note', 'labels'], additionalProperties: false })
+      const { text } = await tool.call({ $top: 3, note: null, labels: ['"a"', 'b'] })
+      expect(JSON.parse(text)).toEqual({ $top: 3, labels: ['a', 'b'] })
+    })
+
+    it('offers the schema as it is for the profile `none`', async () => {
+      const { inputSchema } = await toolOf('ann', 'odd', { schemaProfile: 'none' })
+      expect(inputSchema).toHaveProperty('anyOf')
     })
 
     it('gives the model every kind of content', async () => {

@@ -26,6 +26,12 @@ const PATTERNS: Tool['inputSchema'] = {
   type: 'object',
   properties: { word: { type: 'string', pattern: '^(a+)+$' }, other: { type: 'string', pattern: '(?i)yes' } },
 }
+/** No provider takes it as it is: a name with a `$`, and rules of the root beside its properties. */
+const ODD: Tool['inputSchema'] = {
+  type: 'object',
+  properties: { $top: { type: 'integer' }, note: { type: 'string' }, labels: { type: 'array' } },
+  anyOf: [{ required: ['$top'] }, { required: ['note'] }],
+}
 const NOTHING: Tool['inputSchema'] = { type: 'object' }
 
 /** Each answers with its own name, so that a test sees which tool a name really reached. */
@@ -34,6 +40,7 @@ export const ECHO_TOOLS = ['echo', 'echo.all', 'echo all', 'echo_all', `echo_${'
 const TOOLS: readonly Tool[] = [
   ...ECHO_TOOLS.map((name) => ({ name, description: `Says who you are, as ${name}`, inputSchema: WORDS })),
   { name: 'patterned', description: 'Has a hostile schema', inputSchema: PATTERNS },
+  { name: 'odd', description: 'Has an odd schema', inputSchema: ODD },
   { name: 'everything', description: 'Every kind of content', inputSchema: NOTHING },
   { name: 'repeated', description: 'Structured, and the same as text', inputSchema: NOTHING },
   { name: 'structured', description: 'Structured, and other words as text', inputSchema: NOTHING },
@@ -152,6 +159,7 @@ function answerWith({ events, calls }: { events: EventEmitter; calls: string[] }
       await cancelled
       events.emit(`cancelled ${user}`)
     }
+    if (tool === 'odd') return { content: [{ type: 'text', text: JSON.stringify(args) }] }
     return RESULTS.get(tool) ?? { content: [{ type: 'text', text: `${tool} of ${user}: ${String(args['word'])}` }] }
   }
 }

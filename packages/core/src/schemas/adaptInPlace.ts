@@ -1,4 +1,4 @@
-import { Unadaptable, type Adaptation, type Adapted } from './adaptation.ts'
+import { Unadaptable, UNRESOLVED, type Adaptation, type Adapted } from './adaptation.ts'
 import { describe, inWords } from './inWords.ts'
 import {
   isSameJson,
@@ -13,7 +13,6 @@ import {
   without,
   type Schema,
 } from './jsonSchema.ts'
-import { repairedSchema, UNRESOLVED } from './mergeRoot.ts'
 import type { ExclusionRules } from './profileRules.ts'
 import { acceptedName } from './propertyNames.ts'
 import { typesOf } from './repairSchema.ts'
@@ -29,7 +28,7 @@ export function adaptInPlace(adaptation: Adaptation, rules: ExclusionRules, root
 function adaptSchema(adaptation: Adaptation, rules: ExclusionRules, given: unknown): Adapted {
   adaptation.step()
   if (!isSchema(given)) return { schema: given }
-  const schema = accepted(adaptation, rules, repairedSchema(adaptation, given))
+  const schema = accepted(adaptation, rules, adaptation.repaired(given))
   const restores = new Map<unknown, Restore | undefined>()
   const changed = mapSubschemas(renamed(adaptation, rules, schema), (subschema) => {
     const inner = adaptSchema(adaptation, rules, subschema)

@@ -33,7 +33,7 @@ export function adaptSchema(schema: Schema, profile: Exclude<SchemaProfile, 'non
 
 function inPlace(root: Schema, rules: ExclusionRules): AdaptedSchema {
   const adaptation = new Adaptation(root)
-  const merged = mergeRoot(adaptation)
+  const merged = mergeRoot(adaptation, rules.propertyName)
   const words = [...merged.words]
   const object = asObject(adaptation, merged.schema)
   const refused = Object.keys(object).filter((name) => rules.refusedAtRoot.has(name))
@@ -68,7 +68,7 @@ function hasOtherNames(schema: unknown): boolean {
 function toSubset(given: Schema, rules: SubsetRules): AdaptedSchema {
   const root = withoutBooleans(given)
   const adaptation = new Adaptation(root)
-  const merged = mergeRoot(adaptation)
+  const merged = mergeRoot(adaptation, rules.propertyName)
   const { schema, restore, references, words } = adaptToSubset(adaptation, rules, asObject(adaptation, merged.schema))
   if (!isSchema(schema)) throw new Unadaptable('its schema is none of an object')
   if (rules.isStrict) checkStrictLimits(schema)

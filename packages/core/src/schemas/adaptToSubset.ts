@@ -1,4 +1,4 @@
-import { demandsOf, Unadaptable, type Adaptation, type Adapted } from './adaptation.ts'
+import { demandsOf, Unadaptable, UNRESOLVED, type Adaptation, type Adapted } from './adaptation.ts'
 import {
   anyOf,
   bothTypes,
@@ -29,7 +29,6 @@ import {
   type Schema,
 } from './jsonSchema.ts'
 import { matchSchema } from './matchSchema.ts'
-import { repairedSchema, UNRESOLVED } from './mergeRoot.ts'
 import { ARRAY_KEYWORDS, KEYWORDS_OF_TYPE, OBJECT_KEYWORDS, TYPED_KEYWORDS } from './keywordsOfType.ts'
 import type { SubsetRules } from './profileRules.ts'
 import { acceptedName } from './propertyNames.ts'
@@ -82,7 +81,7 @@ class SubsetAdaptation {
   }
 
   root(root: Schema): ReturnType<typeof adaptToSubset> {
-    const repaired = repairedSchema(this.#adaptation, root)
+    const repaired = this.#adaptation.repaired(root)
     const own = this.#adaptation.derive(without(repaired, 'type', '$defs', 'definitions'), root)
     if (this.#rules.isStrict && isOpenMap(own)) throw new Unadaptable('it takes arguments of any name')
     const place = { level: 0, within: [], here: [this.#adaptation.root], mayRefer: true }
@@ -100,6 +99,11 @@ class SubsetAdaptation {
       words,
       references: references.set('#', restore),
     }
+  }
+
+  /** What the provider is told that a property is called. */
+  #nameOf(name: string): string {
+    return acceptedName(name, this.#rules.propertyName)
   }
 
   #adapt(given: readonly unknown[], place: Place): AdaptedSchema {
@@ -128,7 +132,7 @@ class SubsetAdaptation {
     const queue = given.filter(isSchema)
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       this.#adaptation.step()
-      const schema = repairedSchema(this.#adaptation, next)
+      const schema = this.#adaptation.repaired(next)
       const rest = this.#adaptation.derive(without(schema, '$ref', 'allOf'), schema)
       if (Object.keys(rest).length > 0) schemas.push(rest)
       else empty = rest
@@ -263,19 +267,23 @@ class SubsetAdaptation {
     const adapted: AdaptedSchema = forms.length > 0 ? anyOf(forms) : { schema: { type: 'null' } }
     const isNullable = types.includes('null') && forms.length > 0
     const schema = isNullable ? this.#nullable(adapted.schema) : adapted.schema
-    this.#noteTypes(schemas, types, schema)
+    this.#noteTypes(schemas, schema)
     return { ...adapted, schema: this.#described(schema, schemas, this.#beside(schemas, types)) }
   }
 
   /** Notes where the types, or the values that they may have, are written otherwise than they were. */
-  #noteTypes(schemas: readonly Schema[], types: readonly string[], adapted: Schema): void {
+  #noteTypes(schemas: readonly Schema[], adapted: Schema): void {
     const change = (schema: Schema, name: string, what: string) =>
       this.#adaptation.change(schema, `/${pointerToken(name)}`, what)
     const isApart = Object.hasOwn(adapted, 'anyOf')
     for (const schema of schemas) {
       const type = keyword(schema, 'type')
       if (type !== undefined && !isSameJson(type, adapted['type']))
-        change(schema, 'type', isApart ? 'its types written apart' : `written as ${types.join(' or ')}`)
+        change(
+          schema,
+          'type',
+          isApart ? 'its types written apart' : `written as ${[adapted['type']].flat().join(' or ')}`,
+        )
       if (Object.hasOwn(schema, 'nullable')) change(schema, 'nullable', 'written as a type')
       for (const name of ['enum', 'const'])
         if (Object.hasOwn(schema, name) && !isSameJson(schema[name], adapted[name]))
@@ -388,7 +396,7 @@ class SubsetAdaptation {
 
   /** Alternatives that only say which properties are needed together. */
   #needs({ name, from, branches }: Union): readonly string[] {
-    const said = alternativesInWords(name, branches)
+    const said = alternativesInWords(name, branches, (property) => this.#nameOf(property))
     this.#adaptation.change(from, `/${name}`, said === undefined ? 'left out' : 'moved into the description')
     return said === undefined ? [] : [said]
   }
@@ -425,7 +433,7 @@ class SubsetAdaptation {
     const inner = insideOf(place)
     const properties = [...declared].map(([name, subschemas]) => {
       const adapted = this.#adapt(subschemas, inner)
-      const given = acceptedName(name, this.#rules.propertyName)
+      const given = this.#nameOf(name)
       if (!isStrict || required.has(name)) return { name, given, ...adapted }
       return { name, given, ...this.#optional(name, adapted, holderOf(schemas, name)) }
     })
@@ -457,7 +465,7 @@ class SubsetAdaptation {
       if (name !== given) this.#adaptation.changeProperty(holderOf(schemas, name), name, `renamed to ${given}`)
     for (const name of undeclared)
       if (isStrict) this.#adaptation.change(first, `/properties/${pointerToken(name)}`, 'added: it is required')
-      else words.push(`required: ${name}`)
+      else words.push(`required: ${this.#nameOf(name)}`)
     for (const schema of schemas) {
       const before = stringsOf(keyword(schema, 'required'))
       const isLost = !isStrict && before.some((name) => undeclared.includes(name))

@@ -1,5 +1,6 @@
 import { isSchema, keyword, pointerToken, recordOf, resolveReference, subschemas, type Schema } from './jsonSchema.ts'
 import { MAX_UNFOLDED } from './schemaSize.ts'
+import { repairSchema } from './repairSchema.ts'
 import type { Restore } from './restoreArguments.ts'
 
 /** What was changed in a schema so that a provider takes it. */
@@ -8,6 +9,9 @@ export interface SchemaChange {
   readonly path: string
   readonly change: string
 }
+
+/** Why a reference is left out. */
+export const UNRESOLVED = 'left out: it refers to nothing within the schema'
 
 /** A schema that cannot be made into what a provider takes. */
 export class Unadaptable extends Error {}
@@ -67,6 +71,13 @@ export class Adaptation {
     const parts = this.#parts.get(from)
     if (parts && !this.#parts.has(schema)) this.#parts.set(schema, parts)
     return schema
+  }
+
+  /** The schema as JSON Schema 2020-12 writes it. */
+  repaired(schema: Schema): Schema {
+    const { schema: repaired, repairs } = repairSchema(schema)
+    for (const repair of repairs) this.change(schema, `/${pointerToken(repair.keyword)}`, repair.change)
+    return this.derive(repaired, schema)
   }
 
   /** What a reference in the schema refers to. */

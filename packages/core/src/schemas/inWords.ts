@@ -62,9 +62,17 @@ function rule(name: string, schema: Schema): Schema {
   return Object.fromEntries(names.flatMap((each) => (Object.hasOwn(schema, each) ? [[each, schema[each]]] : [])))
 }
 
-/** Forms of which one has to be given, for the model. */
-export function alternativesInWords(name: string, branches: readonly unknown[]): string | undefined {
-  const forms = branches.map(form)
+/**
+ * Forms of which one has to be given, for the model.
+ *
+ * @param nameOf - What the model is told that a property is called.
+ */
+export function alternativesInWords(
+  name: string,
+  branches: readonly unknown[],
+  nameOf: (name: string) => string,
+): string | undefined {
+  const forms = branches.map((branch) => form(branch, nameOf))
   const words = `${name === 'oneOf' ? 'exactly one' : 'at least one'} of these must be given: ${forms.join('; or ')}`
   return forms.includes(undefined) || words.length > 2 * MAX_CHARS ? undefined : words
 }
@@ -88,14 +96,14 @@ export function schemaInWords({ description, title, ...rules }: Schema): string 
   return words === '{}' || words.length > MAX_CHARS ? undefined : words
 }
 
-function form(branch: unknown): string | undefined {
+function form(branch: unknown, nameOf: (name: string) => string): string | undefined {
   if (!isSchema(branch)) return undefined
   const required = stringsOf(keyword(branch, 'required'))
   const properties = Object.entries(recordOf(keyword(branch, 'properties')))
   const fixed = new Map(properties.flatMap(([name, value]) => (isSchema(value) ? fixedValue(name, value) : [])))
   const names = [...new Set([...fixed.keys(), ...required])]
   if (names.length === 0) return typeof branch['title'] === 'string' ? branch['title'] : undefined
-  return names.map((name) => (fixed.has(name) ? `${name} ${fixed.get(name)}` : name)).join(' and ')
+  return names.map((name) => [nameOf(name), ...(fixed.has(name) ? [fixed.get(name)] : [])].join(' ')).join(' and ')
 }
 
 function fixedValue(name: string, schema: Schema): [string, string][] {
