@@ -14,6 +14,7 @@ import { scale } from './scale/scale.ts'
 import { kill } from './replicas/kill.ts'
 import { refresh } from './replicas/refresh.ts'
 import { revocation } from './replicas/revocation.ts'
+import { schemas } from './schemas.ts'
 import { tools } from './tools.ts'
 import { users } from './users/users.ts'
 
@@ -22,6 +23,7 @@ const benchmarks: readonly Benchmark[] = [
   tools,
   agents,
   consent,
+  schemas,
   relay,
   isolation,
   scale,

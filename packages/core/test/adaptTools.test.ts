@@ -31,6 +31,20 @@ async function calledWith(schema: Schema, profile: SchemaProfile, args: Record<s
   return tool.calls[0]
 }
 
+/** What a stranger's server may say, whatever its type. */
+function anySchema(schema: unknown): Schema {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return schema as Schema
+}
+
+function form(kind: string, value: object) {
+  return {
+    type: 'object',
+    properties: { value, kind: { const: kind }, note: { type: 'string' } },
+    required: ['kind', 'value'],
+  }
+}
+
 const doubling = Object.fromEntries(
   Array.from({ length: 30 }, (_, index) => [
     `d${index}`,
@@ -64,8 +78,8 @@ describe('adaptTools', () => {
     for (let level = 0; level < 10_000; level += 1) deep = { type: 'object', properties: { a: deep } }
     const hostile: readonly Schema[] = [
       { type: 'object', properties: { a: { $ref: '#/$defs/d0' } }, $defs: doubling },
-      circle as Schema,
-      deep as Schema,
+      anySchema(circle),
+      anySchema(deep),
       { type: 'object', description: 'x'.repeat(300_000) },
       {
         type: 'object',
@@ -133,26 +147,25 @@ describe('adaptTools', () => {
   })
 
   it('tells forms apart by a first key, and restores the form that was given', async () => {
-    const form = (kind: string, rest: object) => ({
-      type: 'object',
-      properties: { value: rest, kind: { const: kind }, note: { type: 'string' } },
-      required: ['kind', 'value'],
-    })
     const forms: unknown = [form('text', { type: 'string' }), form('any', {})]
-    const schema = { type: 'object', properties: { set: { oneOf: forms } }, required: ['set'] } as Schema
+    const schema = anySchema({ type: 'object', properties: { set: { oneOf: forms } }, required: ['set'] })
     const { tools } = adaptTools([toolWith(schema)], 'openai-strict')
     expect(JSON.stringify(tools[0]?.inputSchema)).toContain('"anyOf":[{"type":"object","properties":{"kind"')
-    const given = (kind: string) => ({ set: { kind, value: '[1]', note: null } })
-    expect(await calledWith(schema, 'openai-strict', given('text'))).toEqual({ set: { kind: 'text', value: '[1]' } })
-    expect(await calledWith(schema, 'openai-strict', given('any'))).toEqual({ set: { kind: 'any', value: [1] } })
+    expect(await calledWith(schema, 'openai-strict', { set: { kind: 'text', value: '[1]', note: null } })).toEqual({
+      set: { kind: 'text', value: '[1]' },
+    })
+    expect(await calledWith(schema, 'openai-strict', { set: { kind: 'any', value: '[1]', note: null } })).toEqual({
+      set: { kind: 'any', value: [1] },
+    })
   })
 })
 
 describe('agentTools', () => {
   it('refuses a profile that there is not before there are tools', async () => {
-    const userTools = () => Promise.reject(new Error('It asked.'))
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a caller without types may do
     const options = { schemaProfile: 'mistral' as SchemaProfile }
-    await expect(agentTools({ userTools }, 'ann', options)).rejects.toThrow(/`schemaProfile` must be one of/)
+    await expect(
+      agentTools({ userTools: () => Promise.reject(new Error('It asked.')) }, 'ann', options),
+    ).rejects.toThrow(/`schemaProfile` must be one of/)
   })
 })

@@ -29,6 +29,11 @@ interface Offered {
   invoke(call: object): Promise<unknown>
 }
 
+function asOffered(tool: unknown): Offered {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of LangChain's tools only this much is used
+  return tool as Offered
+}
+
 describe('userToolsMiddleware', () => {
   it.each([
     ['claude-opus-5', ['page-size', expect.stringMatching(/^_top_/)]],
@@ -41,14 +46,14 @@ describe('userToolsMiddleware', () => {
       { tools: [], model: { model }, runtime },
       ({ tools }) => tools,
     )
-    const [tool] = offered as Offered[]
-    const given = Object.keys(tool?.schema.properties ?? {})
+    const tool = asOffered(offered[0])
+    const given = Object.keys(tool.schema.properties)
     expect(given).toEqual(names)
     const args = { [given[0] ?? '']: 10, [given[1] ?? '']: 3 }
     const toolCall = { id: 'call-1', name: 'list', args }
     // Of which model it comes is not known any more.
     await middleware.wrapToolCall({ toolCall, tool: undefined, runtime }, async ({ tool: called }) => {
-      await (called as unknown as Offered).invoke({ type: 'tool_call', ...toolCall })
+      await asOffered(called).invoke({ type: 'tool_call', ...toolCall })
     })
     expect(calls).toEqual([{ 'page-size': 10, $top: 3 }])
   })

@@ -33,11 +33,10 @@ for (const server of PUBLISHED_SERVERS.filter(({ name }) => wanted.length === 0 
       join(LISTS, `${name.replaceAll(/[^a-z0-9]+/g, '-').replace(/^-/, '')}.json`),
       `${JSON.stringify(list)}\n`,
     )
-    console.log(`${name} ${version}: ${tools.length} tools`)
+    process.stdout.write(`${name} ${version}: ${tools.length} tools\n`)
   } catch (error) {
-    console.log(
-      `${name} ${version} was left out: ${error instanceof Error ? error.message.split('\n', 1)[0] : 'failed'}`,
-    )
+    const why = error instanceof Error ? error.message.split('\n', 1)[0] : 'failed'
+    process.stdout.write(`${name} ${version} was left out: ${why}\n`)
     process.exitCode = 1
   }
 }

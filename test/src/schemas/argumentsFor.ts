@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 type Schema = Record<string, unknown>
 type Value = fc.Arbitrary<unknown>
@@ -24,9 +24,11 @@ function valueFor(root: unknown, given: unknown, depth: number): Value {
       ...(shallow.length > 0 ? shallow : forms.slice(0, 1)).map((form: unknown) => valueFor(root, form, depth + 1)),
     )
   }
-  const types = [schema['type'] ?? (Object.hasOwn(schema, 'properties') ? 'object' : [])].flat()
+  const types = [schema['type'] ?? (Object.hasOwn(schema, 'properties') ? 'object' : [])]
+    .flat()
+    .filter((type) => typeof type === 'string')
   if (types.length === 0) return fc.oneof(texts, fc.boolean(), fc.integer())
-  return fc.oneof(...types.map((type) => ofType(root, schema, String(type), depth)))
+  return fc.oneof(...types.map((type) => ofType(root, schema, type, depth)))
 }
 
 function ofType(root: unknown, schema: Schema, type: string, depth: number): Value {
@@ -64,9 +66,9 @@ function ofType(root: unknown, schema: Schema, type: string, depth: number): Val
         ([name, each]) => [name, valueFor(root, each, depth + 1)] as const,
       )
       const required = Array.isArray(schema['required']) ? schema['required'].map(String) : []
-      const declared = properties.map(([name]) => name)
+      const declared = new Set(properties.map(([name]) => name))
       return fc.record(Object.fromEntries(properties), {
-        requiredKeys: required.filter((name) => declared.includes(name)),
+        requiredKeys: required.filter((name) => declared.has(name)),
       })
     }
   }

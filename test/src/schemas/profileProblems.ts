@@ -20,6 +20,7 @@ export function profileProblems(schema: unknown, profile: SchemaProfile): readon
     case 'common':
       return [...openAiProblems(schema), ...anthropicProblems(schema)]
     case 'none':
+    default:
       return []
   }
 }
@@ -28,7 +29,7 @@ const metaSchema = new Ajv2020({ strict: false, logger: false, validateFormats: 
 
 /** The dialect that a schema names is its own affair; its keywords have to be those of 2020-12. */
 function metaSchemaProblems(schema: unknown): readonly string[] {
-  const { $schema, ...rest } = recordOf(schema)
+  const rest = without(schema, '$schema')
   return metaSchema.validateSchema(rest) === true
     ? []
     : [`it is no JSON Schema 2020-12: ${metaSchema.errorsText(metaSchema.errors)}`]
@@ -72,7 +73,17 @@ const STRICT_KEYWORDS: Record<string, readonly string[]> = {
   object: ['properties', 'required', 'additionalProperties'],
   null: [],
 }
-const STRICT_FORMATS = ['date-time', 'time', 'date', 'duration', 'email', 'hostname', 'ipv4', 'ipv6', 'uuid']
+const STRICT_FORMATS = new Set<unknown>([
+  'date-time',
+  'time',
+  'date',
+  'duration',
+  'email',
+  'hostname',
+  'ipv4',
+  'ipv6',
+  'uuid',
+])
 
 function strictProblems(schema: unknown): readonly string[] {
   const all = everySchema(schema)
@@ -90,7 +101,7 @@ function strictProblems(schema: unknown): readonly string[] {
 }
 
 function strictNodeProblems(root: unknown, schema: Schema, isRoot: boolean): readonly string[] {
-  const { title, description, $defs, definitions, ...rest } = schema
+  const { $defs, definitions, ...rest } = without(schema, 'title', 'description')
   if (!isRoot && ($defs !== undefined || definitions !== undefined)) return ['definitions below the root']
   if (Object.hasOwn(rest, '$ref')) {
     const isAlone = Object.keys(schema).length === 1
@@ -109,14 +120,15 @@ function strictNodeProblems(root: unknown, schema: Schema, isRoot: boolean): rea
     .map((name) => `${name} is not permitted`)
   if (types.length === 0 || types.filter((type) => type !== 'null').length > 1) problems.push('it has not one type')
   if (types.includes('array') && rest['items'] === undefined) problems.push('array schema missing items')
-  if (rest['format'] !== undefined && !STRICT_FORMATS.includes(String(rest['format'])))
-    problems.push('format is not supported')
-  if (rest['pattern'] !== undefined && !isPlainPattern(String(rest['pattern'])))
-    problems.push('pattern is not supported')
+  if (rest['format'] !== undefined && !STRICT_FORMATS.has(rest['format'])) problems.push('format is not supported')
+  if (typeof rest['pattern'] === 'string' && !isPlainPattern(rest['pattern'])) problems.push('pattern is not supported')
   if (types.includes('object')) {
     if (rest['additionalProperties'] !== false) problems.push('additionalProperties must be false')
-    const names = Object.keys(recordOf(rest['properties'])).toSorted()
-    if (JSON.stringify(listOf(rest['required']).toSorted()) !== JSON.stringify(names))
+    const names = Object.keys(recordOf(rest['properties']))
+    if (
+      names.some((name) => !listOf(rest['required']).includes(name)) ||
+      listOf(rest['required']).length !== names.length
+    )
       problems.push('required must have every property')
   }
   return problems
@@ -163,7 +175,7 @@ function geminiProblems(schema: unknown): readonly string[] {
 function geminiNodeProblems(schema: Schema): readonly string[] {
   if (Object.hasOwn(schema, 'anyOf'))
     return Object.keys(schema).length === 1 ? [] : ['any_of must be the only field set']
-  const { type, title, description, ...rest } = schema
+  const { type, ...rest } = without(schema, 'title', 'description')
   if (typeof type !== 'string') return ['its type is not specified, or is a list']
   const problems = Object.keys(rest)
     .filter((name) => !GEMINI_KEYWORDS[type]?.includes(name))
@@ -171,7 +183,7 @@ function geminiNodeProblems(schema: Schema): readonly string[] {
   if (type === 'array' && rest['items'] === undefined) problems.push('items: missing field')
   if (rest['enum'] !== undefined && !listOf(rest['enum']).every((value) => typeof value === 'string'))
     problems.push('enum of other values than strings')
-  if (type === 'string' && rest['format'] !== undefined && !['enum', 'date-time'].includes(String(rest['format'])))
+  if (type === 'string' && rest['format'] !== undefined && rest['format'] !== 'enum' && rest['format'] !== 'date-time')
     problems.push('format')
   const names = Object.keys(recordOf(rest['properties']))
   for (const name of listOf(rest['required']))
@@ -234,6 +246,10 @@ function everySchema(schema: unknown, at = ''): readonly (readonly [string, Sche
 
 function typesOf(schema: Schema): readonly unknown[] {
   return [schema['type'] ?? []].flat()
+}
+
+function without(schema: unknown, ...names: readonly string[]): Schema {
+  return Object.fromEntries(Object.entries(recordOf(schema)).filter(([name]) => !names.includes(name)))
 }
 
 function recordOf(value: unknown): Schema {

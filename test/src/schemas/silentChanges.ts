@@ -7,9 +7,9 @@ interface Change {
   readonly change: string
 }
 
-const MAPS = ['properties', '$defs', 'definitions', 'patternProperties', 'dependentSchemas']
-const LISTS = ['allOf', 'anyOf', 'oneOf', 'prefixItems']
-const ONES = [
+const MAPS = new Set(['properties', '$defs', 'definitions', 'patternProperties', 'dependentSchemas'])
+const LISTS = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems'])
+const ONES = new Set([
   'items',
   'additionalProperties',
   'additionalItems',
@@ -21,7 +21,7 @@ const ONES = [
   'propertyNames',
   'unevaluatedProperties',
   'unevaluatedItems',
-]
+])
 
 /**
  * Where an adapted schema differs from the true one and no report says so, as JSON Pointers into the true one. A report of
@@ -82,15 +82,15 @@ export function silentChanges(truth: unknown, adapted: unknown, changes: readonl
     const isMoved = /\/(anyOf|oneOf)\/\d+$/.test(at) && isReported(`${at.replace(/\/\w+\/\d+$/, '')}/${name}`)
     if (name === 'title' && isMoved) return
     if (name === 'description') {
-      const isKept = String(other ?? '').includes(String(one ?? ''))
+      const isKept = textOf(other).includes(textOf(one))
       const isTold =
         isMoved || [...reported.keys()].some((each) => each.startsWith(`${at}/`) || (each === at && at !== ''))
       if (!isKept || !isTold) silent.push(path)
-    } else if (MAPS.includes(name) && isRecord(one ?? {}) && isRecord(other)) {
+    } else if (MAPS.has(name) && isRecord(one ?? {}) && isRecord(other)) {
       compareMaps(isRecord(one) ? one : {}, other, path, seen)
-    } else if (LISTS.includes(name) && Array.isArray(one) && Array.isArray(other) && one.length === other.length) {
+    } else if (LISTS.has(name) && Array.isArray(one) && Array.isArray(other) && one.length === other.length) {
       for (const [index, each] of one.entries()) compare(each, other[index], `${path}/${index}`, seen)
-    } else if (ONES.includes(name) && one !== undefined && other !== undefined) {
+    } else if (ONES.has(name) && one !== undefined && other !== undefined) {
       compare(one, other, path, seen)
     } else if (name === 'required' && isDeepStrictEqual(namesAfter(at, one), sorted(other))) return
     else silent.push(path)
@@ -181,8 +181,12 @@ function resolve(root: unknown, reference: string): [unknown, string] {
   return [found, tokens.map((each) => `/${token(each)}`).join('')]
 }
 
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
 function sorted(names: unknown): unknown {
-  return Array.isArray(names) ? names.toSorted() : names
+  return Array.isArray(names) ? names.map(String).toSorted((a, b) => (a < b ? -1 : 1)) : names
 }
 
 function token(name: string): string {

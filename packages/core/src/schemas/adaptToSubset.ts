@@ -142,7 +142,7 @@ class SubsetAdaptation {
         else
           this.#adaptation.change(schema, '/$ref', isSchema(target) ? 'what it refers to is written here' : UNRESOLVED)
         if (isSchema(target) && recursive !== schema && !here.includes(target)) {
-          here = [...here, target]
+          here = here.concat(target)
           queue.push(target)
         }
       }
@@ -433,19 +433,22 @@ class SubsetAdaptation {
     const inner = insideOf(place)
     const properties = [...declared].map(([name, subschemas]) => {
       const adapted = this.#adapt(subschemas, inner)
-      const given = this.#nameOf(name)
-      if (!isStrict || required.has(name)) return { name, given, ...adapted }
-      return { name, given, ...this.#optional(name, adapted, holderOf(schemas, name)) }
+      const isThere = !isStrict || required.has(name)
+      return {
+        name,
+        given: this.#nameOf(name),
+        adapted: isThere ? adapted : this.#optional(name, adapted, holderOf(schemas, name)),
+      }
     })
     this.#noteProperties(schemas, properties, undeclared, words)
     const names = properties.filter(({ name }) => isStrict || required.has(name)).map(({ given }) => given)
-    const hasProperties = isStrict || schemas.some((schema) => Object.hasOwn(schema, 'properties'))
+    const has = (name: string) => schemas.some((each) => Object.hasOwn(each, name))
     const schema = {
       type: 'object',
-      ...(hasProperties && {
-        properties: Object.fromEntries(properties.map(({ given, schema: each }) => [given, each])),
+      ...((isStrict || has('properties')) && {
+        properties: Object.fromEntries(properties.map(({ given, adapted }) => [given, adapted.schema])),
       }),
-      ...((isStrict || schemas.some((schema) => Object.hasOwn(schema, 'required'))) && { required: names }),
+      ...((isStrict || has('required')) && { required: names }),
       ...(isStrict && { additionalProperties: false }),
     }
     return { schema, restore: restoreOfObject(properties) }
@@ -563,7 +566,7 @@ class SubsetAdaptation {
     for (const schema of schemas) this.#adaptation.change(schema, '', `written as any of all types: it ${why}`)
     const words = schemas
       .flatMap((schema) => schemaInWords(schema) ?? [])
-      .map((words) => `satisfies the JSON Schema ${words}`)
+      .map((rule) => `satisfies the JSON Schema ${rule}`)
     return { schema: this.#described({ anyOf: ANY_TYPE }, schemas, words) }
   }
 
@@ -604,10 +607,15 @@ function holderOf(schemas: readonly Schema[], name: string): Schema {
   return schemas.find((schema) => Object.hasOwn(recordOf(keyword(schema, 'properties')), name)) ?? schemas[0] ?? {}
 }
 
-function restoreOfObject(properties: readonly (RestoredProperty & { readonly given: string })[]): Restore | undefined {
-  const restored = properties.filter(
-    ({ name, given, absent, restore }) => name !== given || absent !== undefined || restore,
+function restoreOfObject(
+  properties: readonly {
+    readonly name: string
+    readonly given: string
+    readonly adapted: AdaptedSchema & { readonly absent?: Absent }
+  }[],
+): Restore | undefined {
+  const restored = properties.flatMap(({ name, given, adapted: { absent, restore } }): [string, RestoredProperty][] =>
+    name !== given || absent !== undefined || restore ? [[given, { name, absent, restore }]] : [],
   )
-  if (restored.length === 0) return undefined
-  return { kind: 'object', properties: new Map(restored.map(({ given, ...property }) => [given, property])) }
+  return restored.length > 0 ? { kind: 'object', properties: new Map(restored) } : undefined
 }

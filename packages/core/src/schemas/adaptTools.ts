@@ -78,6 +78,7 @@ function asAdapted(tool: UserTool, adapted: AdaptedSchema | undefined): UserTool
   return Object.freeze({
     ...tool,
     description: describe(tool.description, words) ?? '',
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every profile makes the root an object.
     inputSchema: adapted.schema as UserTool['inputSchema'],
     call: (args, options) => tool.call(plan ? restoreArguments(plan, args) : args, options),
   } satisfies UserTool)

@@ -23,8 +23,7 @@ function reasonOf(schema: Schema): string | undefined {
   const copy = boundedCopy(schema)
   if (copy === undefined) return 'its schema is too large'
   const dialect = keyword(copy, '$schema')
-  if (dialect !== undefined && !DIALECT.test(String(dialect)))
-    return 'its schema is of a dialect that is not known here'
+  if (typeof dialect === 'string' && !DIALECT.test(dialect)) return 'its schema is of a dialect that is not known here'
   if (hasOwnBase(copy)) return 'its schema has a base address within it, from which references count'
   return unfoldedSize(copy) > MAX_UNFOLDED ? 'its schema is too large with its references written out' : undefined
 }

@@ -27,7 +27,7 @@ export function unionsIn(schemas: readonly Schema[]): readonly Union[] {
 }
 
 /** Whether a schema has none but these keywords. */
-export function isPart(schema: Schema, names: readonly string[]): boolean {
+function isPart(schema: Schema, names: readonly string[]): boolean {
   return Object.keys(schema).every((name) => names.includes(name))
 }
 

@@ -1,4 +1,4 @@
-import { isSchema, keyword, listOf, recordOf, stringsOf, type Schema } from './jsonSchema.ts'
+import { isSchema, keyword, listOf, recordOf, stringsOf, without, type Schema } from './jsonSchema.ts'
 
 const MAX_CHARS = 400
 
@@ -91,8 +91,8 @@ export function joined(...texts: readonly unknown[]): string | undefined {
 }
 
 /** A schema as JSON, without what only describes it; undefined if nothing is left, or it is too long. */
-export function schemaInWords({ description, title, ...rules }: Schema): string | undefined {
-  const words = json(rules)
+export function schemaInWords(schema: Schema): string | undefined {
+  const words = json(without(schema, 'description', 'title'))
   return words === '{}' || words.length > MAX_CHARS ? undefined : words
 }
 

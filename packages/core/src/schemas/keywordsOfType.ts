@@ -27,7 +27,7 @@ export const OBJECT_KEYWORDS: readonly string[] = ['additionalProperties', 'prop
 export const ARRAY_KEYWORDS: readonly string[] = ['items', 'prefixItems']
 
 export const TYPED_KEYWORDS: ReadonlySet<string> = new Set([
-  ...[...KEYWORDS_OF_TYPE.values()].flatMap((names) => [...names]),
+  ...[...KEYWORDS_OF_TYPE.values()].flatMap((names) => Array.from(names)),
   ...OBJECT_KEYWORDS,
   ...ARRAY_KEYWORDS,
 ])

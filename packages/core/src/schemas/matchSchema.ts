@@ -219,7 +219,7 @@ class Matcher {
     if (isLong) this.#step(value.length)
     return all([
       atLeast(schema, 'minLength', value.length, 'characters', path, into),
-      atMost(schema, 'maxLength', isLong ? [...value].length : value.length, 'characters', path, into),
+      atMost(schema, 'maxLength', isLong ? codePoints(value) : value.length, 'characters', path, into),
     ])
   }
 
@@ -257,8 +257,8 @@ class Matcher {
     const unknown = rest === false ? names.filter((name) => !Object.hasOwn(properties, name)) : []
     if (unknown.length > 0)
       wrong(into, path, () => {
-        const names = unknown.slice(0, 5).map((name) => JSON.stringify(name))
-        return `must not have ${names.join(', ')}, but ${known(properties)}`
+        const some = unknown.slice(0, 5).map((name) => JSON.stringify(name))
+        return `must not have ${some.join(', ')}, but ${known(properties)}`
       })
     return all([
       missing.length === 0 && unknown.length === 0,
@@ -394,6 +394,12 @@ function atMost(schema: Schema, name: string, count: number, what: string, path:
   if (limit === undefined) return true
   if (typeof limit !== 'number') return undefined
   return count <= limit || wrong(into, path, `must have at most ${limit} ${what}, and has ${count}`)
+}
+
+function codePoints(text: string): number {
+  let count = 0
+  for (const _ of text) count += 1
+  return count
 }
 
 function allowedInWords(allowed: readonly unknown[]): string {

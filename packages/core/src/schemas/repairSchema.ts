@@ -77,7 +77,7 @@ export function repairSchema(schema: Schema): { readonly schema: Schema; readonl
   }
   repairTuple(repaired, put)
   repairBounds(repaired, put)
-  for (const [name, value] of [...repaired]) {
+  for (const [name, value] of Array.from(repaired)) {
     if (WELL_FORMED.get(name)?.(value) !== false) continue
     const better = BETTER.get(name)?.(value)
     const isFine = better !== undefined && WELL_FORMED.get(name)?.(better) === true

@@ -39,42 +39,50 @@ export interface RestorePlan {
   readonly references: ReadonlyMap<string, Restore | undefined>
 }
 
+/** References that refer to one another have no end. */
+const MAX_DEPTH = 256
+
 /** Pure. The arguments that the true schema means. */
 export function restoreArguments(
   { schema, truth, restore, references }: RestorePlan,
   args: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
   const budget = { steps: MAX_STEPS }
-  const restored = apply(restore, args)
+  const restored = apply(restore, args, 0)
   return isSchema(restored) ? restored : args
 
-  function apply(how: Restore | undefined, value: unknown): unknown {
-    if (how === undefined || (budget.steps -= 1) < 0) return value
+  function apply(how: Restore | undefined, value: unknown, depth: number): unknown {
+    if (how === undefined || depth > MAX_DEPTH || (budget.steps -= 1) < 0) return value
     switch (how.kind) {
       case 'object':
-        return isSchema(value) ? object(how, value) : value
+        return isSchema(value) ? object(how, value, depth + 1) : value
       case 'array':
-        return Array.isArray(value) ? value.map((item, index) => apply(how.prefix[index] ?? how.items, item)) : value
+        return Array.isArray(value)
+          ? value.map((item, index) => apply(how.prefix[index] ?? how.items, item, depth + 1))
+          : value
       case 'all':
-        return how.parts.reduce((current: unknown, part) => apply(part, current), value)
+        return how.parts.reduce((current: unknown, part) => apply(part, current, depth + 1), value)
       case 'any':
-        return apply(
-          how.branches.find((branch) => matchSchema(schema, branch.schema, value, budget).verdict !== false)?.restore,
-          value,
-        )
+        return apply(how.branches.find((branch) => mayFit(branch.schema, value))?.restore, value, depth + 1)
       case 'json':
         return fromJson(value, how.truth)
       case 'reference':
-        return apply(references.get(how.reference), value)
+        return apply(references.get(how.reference), value, depth + 1)
+      default:
+        return how satisfies never
     }
   }
 
-  function object({ properties, rest }: Extract<Restore, { kind: 'object' }>, value: Schema): unknown {
+  function mayFit(form: unknown, value: unknown): boolean {
+    return matchSchema(schema, form, value, budget).verdict !== false
+  }
+
+  function object({ properties, rest }: Extract<Restore, { kind: 'object' }>, value: Schema, depth: number): unknown {
     const entries = Object.entries(value).flatMap(([given, item]): [string, unknown][] => {
       const property = properties.get(given)
-      if (!property) return [[given, apply(rest, item)]]
+      if (!property) return [[given, apply(rest, item, depth)]]
       if (property.absent !== undefined && item === property.absent) return []
-      return [[property.name, apply(property.restore, item)]]
+      return [[property.name, apply(property.restore, item, depth)]]
     })
     return Object.fromEntries(entries)
   }

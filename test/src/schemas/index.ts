@@ -1,0 +1,2 @@
+export { toolLists } from '../corpus/toolLists.ts'
+export { silentChanges } from './silentChanges.ts'
