@@ -21,6 +21,7 @@ export const ARCHIVE = Buffer.from('an archive').toString('base64')
 
 const CONSENT_MESSAGE = 'The connection "mail" must be authorized.'
 const WORDS: Tool['inputSchema'] = { type: 'object', properties: { word: { type: 'string' } }, required: ['word'] }
+const MAYBE_WORDS: Tool['inputSchema'] = { type: 'object', properties: { word: { type: 'string' } } }
 /** One takes forever on the arguments of the test, the other is no regular expression in JavaScript. */
 const PATTERNS: Tool['inputSchema'] = {
   type: 'object',
@@ -46,7 +47,7 @@ const TOOLS: readonly Tool[] = [
   { name: 'structured', description: 'Structured, and other words as text', inputSchema: NOTHING },
   { name: 'fail', description: 'Fails', inputSchema: NOTHING },
   { name: 'hang', description: 'Never answers', inputSchema: NOTHING },
-  { name: 'consent', description: 'Needs consent', inputSchema: WORDS },
+  { name: 'consent', description: 'Needs consent', inputSchema: MAYBE_WORDS },
 ]
 
 const RESULTS = new Map<string, CallToolResult>(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { adaptTools, type SchemaProfile, type UserTool } from '../src/index.ts'
+import { adaptTools, needsApproval, type SchemaProfile, type UserTool } from '../src/index.ts'
 import { agentTools } from '../src/tools/agentTools.ts'
 
 type Schema = UserTool['inputSchema']
@@ -144,6 +144,16 @@ describe('adaptTools', () => {
     ['takes what the tool itself takes', { id: '1', labels: { a: 'b' } }, { id: '1', labels: { a: 'b' } }],
   ])('%s when OpenAI is strict', async (_, given, meant) => {
     expect(await calledWith(issue, 'openai-strict', given)).toEqual(meant)
+  })
+
+  it('tells whoever approves a call of the arguments as the tool gets them', async () => {
+    const [tool] = adaptTools([toolWith(issue)], 'openai-strict').tools
+    if (!tool) throw new Error('It is left out.')
+    const told: unknown[] = []
+    const approve = (described: object, args: object) => told.push(Object.keys(described), args) > 0
+    await needsApproval(tool, { id: '1', title: null, labels: '{"a":"b"}' }, { approve })
+    expect(told[1]).toEqual({ id: '1', labels: { a: 'b' } })
+    expect(told[0]).not.toContain('meantArguments')
   })
 
   it('tells forms apart by a first key, and restores the form that was given', async () => {

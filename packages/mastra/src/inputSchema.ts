@@ -4,8 +4,8 @@ import type { JsonSchema } from '@latchkey/core'
 export type Arguments = Readonly<Record<string, unknown>>
 
 /**
- * The server's schema as the model is shown it, in the form of Standard Schema (https://standardschema.dev/json-schema).
- * It takes whatever comes, because the server checks the arguments: Mastra must not compile its schema, in which a pattern
+ * The schema that the model is shown, in the form of Standard Schema (https://standardschema.dev/json-schema).
+ * It takes whatever comes, because the call checks the arguments: Mastra must not compile a server's schema, in which a pattern
  * can be made to hang whoever does; and given plain JSON Schema, Mastra would tell the model that no other property is
  * allowed.
  */

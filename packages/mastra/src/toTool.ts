@@ -46,6 +46,7 @@ export function toTool(userTool: UserTool, options: CallOptions): UserToolForMas
     ...(title !== undefined && { title }),
     ...(annotations && { mcp: { annotations } }),
     inputSchema: toStandardSchema(inputSchema),
+    ...(options.schemaProfile === 'openai-strict' && { strict: true }),
     ...(options.suspends && { resumeSchema: ANSWER }),
     ...(options.approve !== undefined && { requireApproval: (args) => needsApproval(userTool, args, options) }),
     execute: (args, context) => call(userTool, args, context, options),

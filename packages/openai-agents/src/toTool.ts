@@ -48,7 +48,7 @@ export function toTool(userTool: UserTool, options: CallOptions): UserToolForOpe
   const callable = tool({
     name,
     description,
-    // The server checks the arguments. A schema that is strict would have to be rewritten.
+    // The call checks the arguments; the schema that the model is shown is put in its place below.
     strict: false,
     parameters: ANY_ARGUMENTS,
     ...(options.approve !== undefined && {
@@ -59,7 +59,8 @@ export function toTool(userTool: UserTool, options: CallOptions): UserToolForOpe
   })
   // The SDK makes of a name what it takes for one, by which two tools may become one; ours is good for every provider.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- MCP and the SDK type the same JSON Schema apart.
-  const shown = { name, parameters: inputSchema as FunctionTool['parameters'] }
+  const parameters = inputSchema as FunctionTool['parameters']
+  const shown = { name, parameters, strict: options.schemaProfile === 'openai-strict' }
   return Object.assign(consent, callable, shown)
 }
 

@@ -75,11 +75,13 @@ function adapt({ inputSchema }: UserTool, profile: Exclude<SchemaProfile, 'none'
 function asAdapted(tool: UserTool, adapted: AdaptedSchema | undefined): UserTool {
   if (adapted === undefined || (adapted.changes.length === 0 && adapted.plan === undefined)) return tool
   const { plan, words } = adapted
+  const meantArguments: UserTool['meantArguments'] = plan && ((args) => restoreArguments(plan, args))
   return Object.freeze({
     ...tool,
     description: describe(tool.description, words) ?? '',
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every profile makes the root an object.
     inputSchema: adapted.schema as UserTool['inputSchema'],
-    call: (args, options) => tool.call(plan ? restoreArguments(plan, args) : args, options),
+    ...(meantArguments && { meantArguments }),
+    call: (args, options) => tool.call(meantArguments ? meantArguments(args) : args, options),
   } satisfies UserTool)
 }

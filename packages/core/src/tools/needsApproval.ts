@@ -1,14 +1,14 @@
 import type { UserTool } from './userTools.ts'
 
 /** A tool as whoever decides about it sees it: it cannot be called. */
-export type DescribedTool = Omit<UserTool, 'call'>
+export type DescribedTool = Omit<UserTool, 'call' | 'meantArguments'>
 
 /**
  * Which calls a person has to approve before they are made.
  *
  * - `writes`: each call of a tool that is not said to be read-only.
  * - `destructive`: of these, each call of a tool that is not said to be harmless.
- * - a function: the calls for which it does not give `false`. It is given a copy of the arguments.
+ * - a function: the calls for which it does not give `false`. It is given a copy of the arguments, as the tool will get them.
  */
 export type ApprovalPolicy =
   | 'destructive'
@@ -34,7 +34,8 @@ export async function needsApproval(
 ): Promise<boolean> {
   if (approve === undefined) return false
   if (typeof approve === 'function') {
-    const answer: unknown = await approve(describe(userTool), structuredClone(args))
+    const meant = userTool.meantArguments?.(args) ?? args
+    const answer: unknown = await approve(describe(userTool), structuredClone(meant))
     return answer !== false
   }
   return approve === 'writes' ? writes(userTool) : destroys(userTool)

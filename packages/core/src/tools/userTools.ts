@@ -32,6 +32,11 @@ export interface UserTool {
   /** Claims of the upstream, not facts. */
   readonly annotations: ToolAnnotations | undefined
   /**
+   * The arguments that the tool is called with when the model, which is offered `inputSchema`, gives these. Absent where they
+   * are the same: only of a tool whose schema was adapted.
+   */
+  meantArguments?(args: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>
+  /**
    * Calls the tool once; what was carried out is never sent again. A result with `isError: true` is returned, not thrown.
    * Arguments that surely do not fit the tool's own schema are not sent; patterns and formats are for the upstream to judge.
    *
