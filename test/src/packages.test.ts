@@ -31,6 +31,7 @@ const EXPORTS: Readonly<Record<string, readonly string[]>> = {
   '@latchkey/core': [
     'ConnectionState',
     'LatchkeyError',
+    'adaptTools',
     'agentTools',
     'authorizationRequest',
     'callAgentTool',
@@ -42,6 +43,7 @@ const EXPORTS: Readonly<Record<string, readonly string[]>> = {
     'needsApproval',
     'resultParts',
     'scalekit',
+    'schemaProfileFor',
     'sharedLatchkey',
     'sharedLatchkeyOf',
     'staticBackend',
