@@ -97,6 +97,9 @@ describe('adaptTools', () => {
     const { tools: kept, report } = adaptTools(tools, profile)
     expect(process.cpuUsage().user - before).toBeLessThan(5_000_000)
     expect(kept[0]?.name).toBe('good')
+    const left = report.dropped.map(({ mcpName }) => mcpName)
+    // In circles, too deep, too long, too many.
+    expect(left).toEqual(expect.arrayContaining(['hostile_1', 'hostile_2', 'hostile_3', 'hostile_4']))
     expect(kept.length + report.dropped.length).toBe(tools.length)
     for (const { reason } of report.dropped) expect(reason).not.toBe('')
     expect(JSON.stringify(kept.map(({ inputSchema }) => inputSchema)).length).toBeLessThan(3_000_000)
@@ -144,6 +147,16 @@ describe('adaptTools', () => {
     ['takes what the tool itself takes', { id: '1', labels: { a: 'b' } }, { id: '1', labels: { a: 'b' } }],
   ])('%s when OpenAI is strict', async (_, given, meant) => {
     expect(await calledWith(issue, 'openai-strict', given)).toEqual(meant)
+  })
+
+  it('takes for a text what may be a text and is no JSON text that fits', async () => {
+    const forms = [
+      { type: 'object', additionalProperties: true },
+      { type: 'string', minLength: 1 },
+    ]
+    const schema = anySchema({ type: 'object', properties: { v: { anyOf: forms } }, required: ['v'] })
+    expect(await calledWith(schema, 'openai-strict', { v: '123' })).toEqual({ v: '123' })
+    expect(await calledWith(schema, 'openai-strict', { v: '{"a":1}' })).toEqual({ v: { a: 1 } })
   })
 
   it('tells whoever approves a call of the arguments as the tool gets them', async () => {
