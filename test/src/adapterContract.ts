@@ -311,7 +311,7 @@ export function describeAdapter(name: string, adapter: AdapterUnderTest): void {
       const answers = await Promise.all(runs.map(async (user) => await run(user)))
       for (const [index, user] of runs.entries()) {
         const said = users.filter((candidate) => answers[index]?.includes(`echo of ${candidate}: offsite`))
-        expect(said, answers[index]).toEqual([user])
+        expect({ said, answer: answers[index] }).toMatchObject({ said: [user] })
       }
       for (const user of users) expect(server.callCount(user, 'echo')).toBe(3)
     })
