@@ -10,7 +10,11 @@ export const isolation: Benchmark = {
   name: 'isolation',
   title: `${CALLS} calls of ${USERS} users, mixed with refreshes, revocations, new consents, streams and restarts`,
   async run(say) {
-    const report = await runIsolation({ calls: CALLS, users: USERS })
+    const report = await runIsolation({
+      calls: CALLS,
+      users: USERS,
+      onProgress: ({ calls, leaks }) => say(`${calls} calls, ${leaks} leaks`),
+    })
     for (const leak of new Set(report.leaks)) say(leak)
     return {
       'isolation.calls': report.calls,

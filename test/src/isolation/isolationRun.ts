@@ -15,6 +15,13 @@ export interface IsolationRunOptions {
   seed?: number
   /** What the gateway keeps its state in. Default: SQLite, in a file. */
   store?: 'sqlite' | 'postgres'
+  /** Told ten times in a run: a long one that says nothing cannot be told from one that hangs. */
+  onProgress?: (progress: IsolationProgress) => void
+}
+
+export interface IsolationProgress {
+  readonly calls: number
+  readonly leaks: number
 }
 
 export interface IsolationReport {
@@ -29,6 +36,7 @@ export interface IsolationReport {
 
 const CALLS_PER_RESTART = 25_000
 const LEAST_RESTARTS = 3
+const PROGRESS_TOLD = 10
 
 /**
  * Many users, two configs, an upstream of each era, one gateway: calls, lists, prompts, resources, aborted calls and
@@ -37,7 +45,7 @@ const LEAST_RESTARTS = 3
  * for everybody else's data, and each upstream looks whether a session comes with another user's credential.
  */
 export async function runIsolation(options: IsolationRunOptions): Promise<IsolationReport> {
-  const { calls, users: userCount = 200, concurrency = 32, seed = 1, store } = options
+  const { calls, users: userCount = 200, concurrency = 32, seed = 1, store, onProgress } = options
   const users = Array.from({ length: userCount }, (_, index) => `user-${index}`)
   const detector = createLeakDetector(users, ['mail', 'calendar'])
   const random = createRandom(seed)
@@ -47,7 +55,9 @@ export async function runIsolation(options: IsolationRunOptions): Promise<Isolat
 
   let restarted = Promise.resolve()
   const restartEvery = Math.floor(calls / Math.max(LEAST_RESTARTS + 1, calls / CALLS_PER_RESTART))
+  const tellEvery = Math.ceil(calls / PROGRESS_TOLD)
   await runPool(Array(calls).keys(), concurrency, async (call) => {
+    if (call > 0 && call % tellEvery === 0) onProgress?.({ calls: call, leaks: detector.leaks.length })
     if (call > 0 && call % restartEvery === 0) await (restarted = restarted.then(() => world.restartGateway()))
     const [name, action] = pick(acting.actions, random())
     counts[name] = (counts[name] ?? 0) + 1
