@@ -11,6 +11,8 @@ export interface Principal {
   readonly tools: ReadonlySet<string> | undefined
   /** A session token is good for the accounts that it was made for. */
   readonly accountIds: ReadonlySet<string> | undefined
+  /** A session token ends, in milliseconds since the epoch; a URL is good until it is revoked. */
+  readonly expiresAt: number | undefined
   /** Nothing is made for a user who was revoked since. */
   readonly asOf: AsOf
   /** How many changes had been told when this was found out. */
@@ -68,7 +70,7 @@ async function byUrlSecret(
   if (config === undefined) return 'unknown_url'
   const { userIdentifier, id: instanceId, configId } = instance
   const asOf = { configId, epoch: await revocations.epoch(userIdentifier, configId) }
-  return { config, userIdentifier, instanceId, tools: undefined, accountIds: undefined, asOf }
+  return { config, userIdentifier, instanceId, tools: undefined, accountIds: undefined, expiresAt: undefined, asOf }
 }
 
 /** The token is verified before the database is asked, so a URL without one tells nothing about which configs exist. */
@@ -90,6 +92,7 @@ async function bySessionToken(
     instanceId: undefined,
     tools: claims.tools === undefined ? undefined : new Set(claims.tools),
     accountIds: new Set(claims.connectedAccountIds),
+    expiresAt: claims.expiresAt,
     asOf: { configId, epoch: claims.epoch },
   }
 }

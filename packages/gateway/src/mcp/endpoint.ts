@@ -123,7 +123,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
   const inFlight = createInFlight()
   const standing = createStandingCalls(deps)
   const settings = createSessionSettings()
-  const listening = createListening({ accounts, events, changes, upstreams, standing, settings })
+  const listening = createListening({ accounts, events, changes, upstreams, standing, settings, clock })
   const states = createRequestStates({ vault, clock })
   const asked = createAskedRequests(vault)
   const relayDeps = { accounts, upstreams, quarantine, clientInfo: serverInfo, states, asked, settings }

@@ -1,4 +1,4 @@
-import type { Accounts, Changes, EventLog } from '../services.ts'
+import type { Accounts, Changes, Clock, EventLog } from '../services.ts'
 import { legacyWish, MODERN_WISH, type LinkWish } from '../upstream/links.ts'
 import type { Announcement } from '../upstream/notifications.ts'
 import { isObject, type RequestId } from '../upstream/protocol.ts'
@@ -20,6 +20,7 @@ export interface ListeningDeps {
   readonly settings: Pick<SessionSettingsOf, 'of' | 'onChange'>
   /** Ends the streams of those who have lost their access. */
   readonly standing: Pick<StandingCalls, 'add'>
+  readonly clock: Clock
 }
 
 export interface Listening {
@@ -48,21 +49,24 @@ const MAX_URIS = 1_000
 
 /**
  * Tells clients that a list has changed: when an account becomes ACTIVE or ceases to be, when the config changes, and
- * when an upstream says so; and that a resource has changed, when its upstream says so. A stream is its user's alone.
+ * when an upstream says so; and that a resource has changed, when its upstream says so. A stream is its user's alone,
+ * and ends with the token that opened it.
  */
 export function createListening(deps: ListeningDeps): Listening {
   const streams = new Map<ListenStream, string>()
 
   async function start(principal: Principal, form: StreamForm, wanted: Wanted): Promise<Response | undefined> {
-    const { userIdentifier } = principal
+    const { userIdentifier, expiresAt } = principal
     if ([...streams.values()].filter((user) => user === userIdentifier).length >= MAX_STREAMS_OF_USER) return undefined
     const abort = new AbortController()
     const leave = deps.standing.add({ principal, abort })
     const stream = createListenStream(form, () => {
       leave()
+      clearTimeout(expiring)
       streams.delete(stream)
       abort.abort()
     })
+    const expiring = expiresAt === undefined ? undefined : setTimeout(stream.end, expiresAt - deps.clock()).unref()
     abort.signal.addEventListener('abort', () => stream.end())
     streams.set(stream, userIdentifier)
     try {

@@ -3,12 +3,17 @@ import { decodeJwt } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { Clock, Keys, SessionClaims } from '../services.ts'
 
-export interface SessionTokens {
-  verify(token: string, audience: string): Promise<SessionClaims | undefined>
+export interface VerifiedSession extends SessionClaims {
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
 }
 
-interface Verified {
-  readonly claims: SessionClaims
+export interface SessionTokens {
+  verify(token: string, audience: string): Promise<VerifiedSession | undefined>
+}
+
+interface Remembered {
+  readonly session: VerifiedSession
   readonly goodUntil: number
 }
 
@@ -21,16 +26,20 @@ const REMEMBER_MS = 60_000
  * (config, accounts, status) is read from the store on every request.
  */
 export function createSessionTokens(keys: Keys, clock: Clock): SessionTokens {
-  const verified = new LRUCache<string, Verified>({ max: MAX_TOKENS })
+  const verified = new LRUCache<string, Remembered>({ max: MAX_TOKENS })
   return {
     async verify(token, audience) {
       const key = createHash('sha256').update(`${audience}\n${token}`).digest('base64')
       const known = verified.get(key)
-      if (known !== undefined && clock() < known.goodUntil) return known.claims
+      if (known !== undefined && clock() < known.goodUntil) return known.session
       const claims = await keys.verifySessionToken(token, audience)
-      if (claims === undefined) verified.delete(key)
-      else verified.set(key, { claims, goodUntil: Math.min(clock() + REMEMBER_MS, expiryOf(token)) })
-      return claims
+      if (claims === undefined) {
+        verified.delete(key)
+        return undefined
+      }
+      const session = { ...claims, expiresAt: expiryOf(token) }
+      verified.set(key, { session, goodUntil: Math.min(clock() + REMEMBER_MS, session.expiresAt) })
+      return session
     },
   }
 }

@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { legacyRequest, modernRequest } from './support/clients.ts'
 import { jsonResponse, startRawUpstream, type TestUpstream } from './support/upstreams.ts'
@@ -16,22 +17,40 @@ interface Heard extends AsyncDisposable {
   readonly ended: Promise<void>
 }
 
-type Listen = (world: World, user: string) => Promise<Heard>
+/** By the user's URL, or with a session token. */
+type Listen = (world: World, user: string, token?: string) => Promise<Heard>
 
-const modern: Listen = async (world, user) => {
+function doorOf(
+  world: World,
+  user: string,
+  token: string | undefined,
+): { url: string; authorization: Record<string, string> } {
+  if (token === undefined) return { url: world.url(user), authorization: {} }
+  return { url: world.staticUrl(), authorization: { authorization: `Bearer ${token}` } }
+}
+
+const modern: Listen = async (world, user, token) => {
+  const { url, authorization } = doorOf(world, user, token)
   const notifications = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true }
   const { body, headers } = modernRequest('subscriptions/listen', { notifications })
-  const heard = hear(await world.post(world.url(user), body, headers))
+  const heard = hear(await world.post(url, body, { ...headers, ...authorization }))
   expect(await heard.next()).toBe('notifications/subscriptions/acknowledged')
   return heard
 }
 
-const legacy: Listen = async (world, user) => {
+const legacy: Listen = async (world, user, token) => {
+  const { url, authorization } = doorOf(world, user, token)
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } }
   const { body, headers } = legacyRequest('initialize', params)
-  const session = (await world.post(world.url(user), body, headers)).headers.get('mcp-session-id') ?? ''
-  const response = await fetch(world.url(user), {
-    headers: { accept: 'text/event-stream', 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' },
+  const opened = await world.post(url, body, { ...headers, ...authorization })
+  const session = opened.headers.get('mcp-session-id') ?? ''
+  const response = await fetch(url, {
+    headers: {
+      accept: 'text/event-stream',
+      'mcp-session-id': session,
+      'mcp-protocol-version': '2025-11-25',
+      ...authorization,
+    },
   })
   expect(response.status).toBe(200)
   return hear(response)
@@ -162,6 +181,20 @@ describe.each([
     await using ada = await listen(world, 'ada')
     end(world)
     expect(await ada.ended).toBeUndefined()
+  })
+
+  it('ends the stream with the session token that opened it, and not before', async () => {
+    await using telling = await startTelling()
+    await using world = await createWorld({ connections: { mail: telling.upstream.url } })
+    const token = await world.token('ada')
+    await using early = await listen(world, 'ada', token)
+    const { exp = 0 } = decodeJwt(token)
+    world.clock.now = exp * 1000 - 50
+    await using late = await listen(world, 'ada', token)
+    expect(await late.ended).toBeUndefined()
+    world.setStatus('ada', 'mail', 'EXPIRED')
+    // Its hour has not passed by the real clock.
+    expect(await early.next()).toBe(CHANGED)
   })
 
   it('listens at the upstream no more when the account is not ACTIVE any more', async () => {

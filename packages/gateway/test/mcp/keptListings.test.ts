@@ -145,6 +145,7 @@ async function createWorld() {
       config,
       userIdentifier,
       instanceId: undefined,
+      expiresAt: undefined,
       tools: tools && new Set(tools),
       accountIds: names && new Set(names.map((name) => `ca_${userIdentifier}_${name}`)),
       asOf: { configId: config.id, epoch: 0 },
