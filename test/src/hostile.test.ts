@@ -1,8 +1,9 @@
 import { createLatchkey } from '@latchkey/core'
 import * as fc from 'fast-check'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from './fixtures/process/startServe.ts'
-import { MIB } from './hostile/corpus.ts'
+import { JSON_BOMBS, MIB } from './hostile/corpus.ts'
 import { callWith, list, post, REQUESTS } from './hostile/hostileClients.ts'
 import {
   ANSWERS,
@@ -12,6 +13,7 @@ import {
   well,
   type HostileUpstream,
 } from './hostile/hostileUpstream.ts'
+import { PROGRAM_ATTACKS } from './hostile/programAttacks.ts'
 import { startMeasured, type Measured, type MeasuredGateway } from './hostile/startMeasured.ts'
 
 const CLIENT = { clientId: 'app', clientSecret: 'hostile-client-secret' }
@@ -20,11 +22,14 @@ const MAX_TURN_MS = 100
 const MAX_GROWTH_BYTES = 2 * 10 * MIB
 /** Whatever else the process and the machine do makes a figure greater, and never smaller. */
 const RUNS = 4
+const PROGRAM = fileURLToPath(new URL('hostile/hostileProgram.ts', import.meta.url))
 
 describe('a gateway process', () => {
   let upstream: HostileUpstream
   let gateway: MeasuredGateway
   let url: URL
+  /** Of the endpoint before a program. */
+  let programUrl: URL
   beforeAll(async () => {
     upstream = await startHostileUpstream()
     const publicUrl = `http://127.0.0.1:${await freePort()}`
@@ -32,14 +37,25 @@ describe('a gateway process', () => {
       publicUrl,
       database: 'sqlite::memory:',
       clients: [CLIENT],
-      connections: { one: { mcpServerUrl: upstream.url, auth: { type: 'none' } } },
-      configs: { all: { one: '*' } },
+      connections: {
+        one: { mcpServerUrl: upstream.url, auth: { type: 'none' } },
+        program: {
+          command: process.execPath,
+          args: ['--disable-warning=ExperimentalWarning', PROGRAM],
+          auth: { type: 'none' },
+        },
+      },
+      configs: { all: { one: '*' }, program: { program: '*' } },
       rateLimits: 'off',
     })
     await using latchkey = createLatchkey({ url: publicUrl, ...CLIENT, config: 'all' })
-    url = new URL((await latchkey.ensureInstance('ada')).url ?? '')
+    url = new URL(await latchkey.mcpUrl('ada'))
+    programUrl = new URL(await latchkey.mcpUrl('ada', { config: 'program' }))
     // What every process does once is no attack's doing.
-    for (let count = 0; count < 100; count += 1) await post(url, callWith('{}'))
+    for (let count = 0; count < 100; count += 1) {
+      await post(url, callWith('{}'))
+      await post(programUrl, callWith('{}'))
+    }
   })
   afterAll(async () => {
     await gateway[Symbol.asyncDispose]()
@@ -60,10 +76,10 @@ describe('a gateway process', () => {
   }
 
   /** What is wrong with how the gateway took this; nothing if it took it well. */
-  async function harmOf(attack: () => Promise<unknown>): Promise<string[]> {
+  async function harmOf(attack: () => Promise<unknown>, next = url): Promise<string[]> {
     const { longestTurnMs, growthBytes } = await least(attack)
     upstream.attack = well
-    const { text } = await post(url, callWith('{}'))
+    const { text } = await post(next, callWith('{}'))
     return [
       ...(longestTurnMs < MAX_TURN_MS ? [] : [`one turn of the event loop took ${longestTurnMs} ms`]),
       ...(growthBytes < MAX_GROWTH_BYTES ? [] : [`the memory grew by ${growthBytes} bytes`]),
@@ -82,6 +98,16 @@ describe('a gateway process', () => {
     upstream.list = GOOD_LIST
     expect((await list(url)).text).toContain('"name":"one"')
   })
+
+  it.each([...Object.keys(JSON_BOMBS), ...PROGRAM_ATTACKS])(
+    'T46: withstands a program that writes %s',
+    async (attack) => {
+      const call = callWith(JSON.stringify({ attack }), '"progressToken":1,"io.modelcontextprotocol/logLevel":"debug",')
+      // What is still to come of an attack is over with the answer to the next call.
+      const callTwice = async () => [await post(programUrl, call), await post(programUrl, callWith('{}'))]
+      expect(await harmOf(callTwice, programUrl)).toEqual([])
+    },
+  )
 
   it.each(Object.entries(REQUESTS))('T44 T47: withstands a request with %s', async (_what, attack) => {
     expect(await harmOf(() => attack(url))).toEqual([])

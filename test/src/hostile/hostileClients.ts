@@ -6,8 +6,7 @@ import { JSON_BOMBS, MIB } from './corpus.ts'
 /** Sends a client's bytes to a URL, and waits until the gateway has answered or hung up. */
 export type ClientAttack = (url: URL) => Promise<void>
 
-const META =
-  '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}'
+const META = '"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}'
 const HEADERS = {
   'content-type': 'application/json',
   accept: 'application/json, text/event-stream',
@@ -16,9 +15,9 @@ const HEADERS = {
   'mcp-name': 'one',
 }
 
-/** A call of the one tool there is, with these arguments, as text. */
-export function callWith(args: string): string {
-  return `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"one","arguments":${args},${META}}}`
+/** A call of the one tool there is, with these arguments, as text, and with what comes before the rest of `_meta`. */
+export function callWith(args: string, meta = ''): string {
+  return `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"one","arguments":${args},"_meta":{${meta}${META}}}}`
 }
 
 export async function post(
@@ -31,7 +30,7 @@ export async function post(
 }
 
 export async function list(url: URL): Promise<{ status: number; text: string }> {
-  const body = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{${META}}}`
+  const body = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{${META}}}}`
   return await post(url, body, { 'mcp-method': 'tools/list' })
 }
 

@@ -51,6 +51,11 @@ export const ANSWERS: Readonly<Record<string, Attack>> = {
         .writeHead(200, SSE)
         .end(`data: {"jsonrpc":"2.0","id":${id},"result":{"content":${bomb.slice(0, MIB - 100)}}}\n\n`),
   ]),
+  'bytes that are no text': (response, id) => {
+    response.writeHead(200, JSON_TYPE).write(`{"jsonrpc":"2.0","id":${id},"result":{"content":["`)
+    response.write(Buffer.alloc(9 * MIB, 0xff))
+    response.end('"]}}')
+  },
   'a body of 64 MiB': (response) => pour(response.writeHead(200, JSON_TYPE), 'x'.repeat(64 * 1024), 64 * MIB),
   'an event of 64 MiB': (response) => pour(response.writeHead(200, SSE), `data:${'x'.repeat(64 * 1024)}`, 64 * MIB),
   'a million fields of one event': (response) => void response.writeHead(200, SSE).end('data: x\n'.repeat(1e6)),
@@ -61,6 +66,10 @@ export const ANSWERS: Readonly<Record<string, Attack>> = {
   'a stream of a million chunks of one byte': (response) => chunked(response, 'text/event-stream', '1\r\n:\r\n'),
   'a million headers': (response) => {
     const lines = 'x: y\r\n'.repeat(1e6)
+    response.socket?.end(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n${lines}\r\n{}`)
+  },
+  'headers without end after a long one': (response) => {
+    const lines = `long: ${'y'.repeat(16_000)}\r\n${'x: y\r\n'.repeat(1e6)}`
     response.socket?.end(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n${lines}\r\n{}`)
   },
   'a header of 64 MiB': (response) => {

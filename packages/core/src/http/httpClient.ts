@@ -23,7 +23,9 @@ export function createHttpClient({
 }: { dispatcher?: Dispatcher | undefined; fetch?: Fetch | undefined; endless?: boolean } = {}): HttpClient {
   if (fetch) return { fetch: (url, init) => fetch(url, { ...init, redirect: 'manual' }), close: async () => {} }
   const limits = endless ? { headersTimeout: 0, bodyTimeout: 0 } : {}
-  const agent = dispatcher ?? new Agent({ keepAliveTimeout: 30_000, connect: { timeout: 5_000 }, ...limits })
+  // undici keeps an idle socket for 4 s where the server does not say for how long, and most servers end it after 5 s: with
+  // a longer time of ours a call could go out over a socket that is just being ended, and nobody knew whether it was made.
+  const agent = dispatcher ?? new Agent({ connect: { timeout: 5_000 }, ...limits })
   return {
     fetch: (url, init) => send(agent, url, init),
     // `destroy` and not `close`: an event stream that is still open would be waited for.

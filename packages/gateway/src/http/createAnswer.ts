@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { AnswerTooLarge } from '../errors.ts'
 import type { GuardedAnswer } from '../services.ts'
 import { cappedBody, isEncoded } from './cappedBody.ts'
+import { decodeText } from './decodeText.ts'
 import type { IncomingBody } from './incomingBody.ts'
 
 export interface AnswerInput {
@@ -23,7 +25,13 @@ export function createAnswer({ status, headers, body, maxBytes, host, cancel }: 
     status,
     ok: status >= 200 && status < 300,
     headers,
-    text: async () => (decoded === undefined ? await body.text() : await new Response(decoded).text()),
+    async text() {
+      const bytes =
+        decoded === undefined ? await body.bytes() : new Uint8Array(await new Response(decoded).arrayBuffer())
+      const text = decodeText(bytes, maxBytes)
+      if (text === undefined) throw new AnswerTooLarge(host, maxBytes)
+      return text
+    },
     stream: () => decoded ?? body.stream(),
     discard: () => cancel(new Error('nobody reads the answer')),
   }

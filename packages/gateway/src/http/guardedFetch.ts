@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { Agent, type Dispatcher } from 'undici'
 import { GatewayError } from '../errors.ts'
 import type { GuardedAnswer, GuardedFetch, GuardedFetchInit } from '../services.ts'
+import { connectReadingInPieces } from './connectReadingInPieces.ts'
 import { toResponse } from './createAnswer.ts'
 import { createOutboundPolicy, type ResolveAll } from './outboundPolicy.ts'
 import { sendGuarded } from './sendGuarded.ts'
@@ -39,14 +40,16 @@ export function createGuardedFetch({
   resolveAll,
 }: GuardedFetchOptions = {}): GuardedFetch & { close(): Promise<void> } {
   const policy = createOutboundPolicy({ allowLoopback, resolveAll })
-  const agentOptions: Agent.Options = {
-    allowH2: false,
-    connect: { lookup: policy.lookup, timeout: connectTimeoutMs },
-    autoSelectFamily: true,
-  }
+  /** Each agent has a connector of its own, and with it its own TLS sessions. */
+  const createAgent = (pipelining: number): Agent =>
+    new Agent({
+      allowH2: false,
+      connect: connectReadingInPieces({ lookup: policy.lookup, timeout: connectTimeoutMs, autoSelectFamily: true }),
+      pipelining,
+    })
   const checkedUrls = new LRUCache<string, URL>({ max: MAX_CHECKED_URLS })
   const closing = new Set<Promise<unknown>>()
-  const unpartitioned = new Agent({ ...agentOptions, pipelining: 0 })
+  const unpartitioned = createAgent(0)
   const partitions = new LRUCache<string, Agent>({
     max: maxPartitions,
     // Lets what is under way end: the agent is out of the map, so nothing new begins on it.
@@ -61,7 +64,7 @@ export function createGuardedFetch({
     if (partition === undefined) return unpartitioned
     const existing = partitions.get(partition)
     if (existing) return existing
-    const created = new Agent({ ...agentOptions, pipelining: 1 })
+    const created = createAgent(1)
     partitions.set(partition, created)
     return created
   }

@@ -15,7 +15,7 @@ export class IncomingBody {
   readonly #bytes = new ByteCollector()
   #state: 'open' | 'ended' | 'failed' = 'open'
   #failure: unknown
-  #text: PromiseWithResolvers<string> | undefined
+  #whole: PromiseWithResolvers<Uint8Array> | undefined
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   /** A reader of the stream waits. */
   #isWanted = false
@@ -33,12 +33,12 @@ export class IncomingBody {
       return
     }
     this.#bytes.add(chunk)
-    if (this.#text === undefined && this.#bytes.size >= HIGH_WATER_MARK) this.#control.pause()
+    if (this.#whole === undefined && this.#bytes.size >= HIGH_WATER_MARK) this.#control.pause()
   }
 
   end(): void {
     this.#state = 'ended'
-    this.#text?.resolve(this.#decoded())
+    this.#whole?.resolve(this.#bytes.takeAll())
     if (this.#bytes.size === 0) this.#stream?.close()
   }
 
@@ -46,17 +46,18 @@ export class IncomingBody {
     if (this.#state !== 'open') return
     this.#state = 'failed'
     this.#failure = reason
-    this.#text?.reject(reason)
+    this.#whole?.reject(reason)
     this.#stream?.error(reason)
     this.#bytes.take()
   }
 
-  async text(): Promise<string> {
+  /** All of it. */
+  async bytes(): Promise<Uint8Array> {
     if (this.#state === 'failed') throw this.#failure
-    if (this.#state === 'ended') return this.#decoded()
-    this.#text = Promise.withResolvers<string>()
+    if (this.#state === 'ended') return this.#bytes.takeAll()
+    this.#whole = Promise.withResolvers<Uint8Array>()
     this.#control.resume()
-    return await this.#text.promise
+    return await this.#whole.promise
   }
 
   stream(): ReadableStream<Uint8Array> {
@@ -84,11 +85,4 @@ export class IncomingBody {
     if (this.#state === 'ended') controller.close()
     else this.#control.resume()
   }
-
-  #decoded(): string {
-    return UTF_8.decode(this.#bytes.takeAll())
-  }
 }
-
-/** As `Response.text()` decodes: without a byte-order mark, and never failing. */
-const UTF_8 = new TextDecoder()

@@ -6,7 +6,7 @@
  */
 
 /** A value's place: `text.slice(start, end)`. */
-interface Span {
+export interface Span {
   readonly start: number
   readonly end: number
 }

@@ -1,6 +1,7 @@
 import { AnswerTooLarge } from '../../errors.ts'
 import type { GuardedAnswer } from '../../services.ts'
 import { ProgramFailed } from '../failures.ts'
+import { pauseAfter } from '../pauseAfter.ts'
 import { JSON_TYPE, SSE_TYPE } from '../protocol.ts'
 import { sseEvent } from '../sseMessages.ts'
 
@@ -146,7 +147,10 @@ export function jsonAnswer(text: string, { status = 200, headers = {} }: AnswerH
     status,
     ok: status < 300,
     headers: { ...headers, 'content-type': JSON_TYPE },
-    text: async () => await Promise.resolve(text),
+    async text() {
+      await pauseAfter(text)
+      return text
+    },
     stream: () => new Response(text).body ?? new ReadableStream(),
     discard: () => undefined,
   }

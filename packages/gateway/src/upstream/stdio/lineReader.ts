@@ -1,3 +1,5 @@
+import { decodeText } from '../../http/decodeText.ts'
+
 /** A line is longer than the cap (security T44). */
 export class LineTooLong extends Error {
   constructor() {
@@ -8,9 +10,6 @@ export class LineTooLong extends Error {
 
 const NEWLINE = 0x0a
 const FIRST_BYTES = 4 * 1024
-
-/** As `Response.text()` decodes: without a byte-order mark, and never failing. */
-const UTF_8 = new TextDecoder()
 
 /**
  * Divides what comes in into lines. The beginning of a line is copied into one buffer that grows: a program that writes
@@ -31,11 +30,17 @@ export function createLineReader(maxBytes: number): (chunk: Uint8Array) => Gener
   }
 
   function take(last: Uint8Array): string {
-    if (size === 0) return UTF_8.decode(last)
+    if (size === 0) return decode(last)
     keep(last)
-    const line = UTF_8.decode(kept.subarray(0, size))
+    const line = decode(kept.subarray(0, size))
     kept = new Uint8Array(0)
     size = 0
+    return line
+  }
+
+  function decode(bytes: Uint8Array): string {
+    const line = decodeText(bytes, maxBytes)
+    if (line === undefined) throw new LineTooLong()
     return line
   }
 

@@ -1,4 +1,4 @@
-import { applyEdits, member, members, valueAt, type Edit } from '../jsonSpans.ts'
+import { applyEdits, member, members, valueAt, type Edit, type Span } from '../jsonSpans.ts'
 
 /** A request under an id that no other request to the same process has, and what it had itself. */
 export interface RenumberedRequest {
@@ -29,10 +29,9 @@ export function renumber(text: string, id: number): RenumberedRequest | undefine
   }
 }
 
-/** A message of a program with the id, or the token, that its addressee knows it by. */
-export function renamed(line: string, original: string, ...path: readonly string[]): string {
-  const place = valueAt(line, ...path)
-  return place === undefined ? line : applyEdits(line, [{ ...place, text: original }])
+/** A message of a program with the id, or the token, that its addressee knows it by, in its place. */
+export function withValue(line: string, place: Span | undefined, original: string): string {
+  return place === undefined ? line : applyEdits(line, [{ start: place.start, end: place.end, text: original }])
 }
 
 /** JSON has line breaks only between its parts, where a space says the same. */

@@ -12,6 +12,8 @@ import type { Watchdog } from './watchdog.ts'
 export interface ProgramProcess {
   /** Whether it can be asked anything. */
   readonly isRunning: boolean
+  /** Whether it has read most of what it was sent. */
+  readonly isReading: boolean
   /** Throws `ProgramFailed` where it has not read what it was sent before. */
   write(line: string): void
   /** Ends it, and gives when it is gone. From now on nothing is told of it. */
@@ -34,7 +36,7 @@ export interface ProgramEvents {
 export const MAX_LINE_BYTES = 10 * 1024 * 1024
 /** Between the end of the process and that of its output, which something else may hold open. */
 const LAST_WORDS_MS = 1_000
-/** Who writes this much at once may write more: first it is everybody else's turn. */
+/** Who writes this much at once may write more: first it is everybody else's turn. Who has not read as much is behind. */
 const BUSY_BYTES = 16 * 1024
 
 type Child = ChildProcessByStdio<Writable, Readable, null>
@@ -88,6 +90,9 @@ export function startProgram(
       return (
         !isOver && !stdin.destroyed && !stdout.readableEnded && child.exitCode === null && child.signalCode === null
       )
+    },
+    get isReading() {
+      return stdin.writableLength <= BUSY_BYTES
     },
     write(line) {
       if (stdin.writableLength > MAX_LINE_BYTES) throw new ProgramFailed('does not read what it is sent')

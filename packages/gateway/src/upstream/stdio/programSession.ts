@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { AccountProgram, Clock, GuardedAnswer } from '../../services.ts'
 import { ProgramFailed } from '../failures.ts'
 import { TooComplexError } from '../jsonBounds.ts'
-import { valueAt } from '../jsonSpans.ts'
+import { member, members, valueAt, type Member } from '../jsonSpans.ts'
 import {
   isObject,
   LOG_LEVEL_META,
@@ -11,7 +11,7 @@ import {
   UNSUPPORTED_VERSION,
 } from '../protocol.ts'
 import { Exchange, type ExchangeLimits } from './exchange.ts'
-import { oneLine, renamed, renumber, type RenumberedRequest } from './ownIds.ts'
+import { oneLine, renumber, withValue, type RenumberedRequest } from './ownIds.ts'
 import { MAX_LINE_BYTES, startProgram, type ProgramProcessDeps } from './programProcess.ts'
 import { readLine, type ProgramMessage } from './readLine.ts'
 
@@ -102,17 +102,17 @@ export function createProgramSession(
 
   /** False for what is no part of an answer. */
   function deliver(line: string, message: ProgramMessage | undefined): boolean {
-    if (message?.kind === 'response') return answer(line, message.id)
+    if (message?.kind === 'response') return answer(line, message)
     if (message?.kind === 'request') return question(line, message)
     return message !== undefined && notify(line, message)
   }
 
-  function answer(line: string, id: unknown): boolean {
+  function answer(line: string, { id, top }: ProgramMessage & { kind: 'response' }): boolean {
     const found = typeof id === 'number' ? underWay.get(id) : undefined
     if (found === undefined) return false
     unasked = 0
-    const status = found.isModern ? statusOf(line) : 200
-    found.exchange.finish(renamed(line, found.request.id, 'id'), status)
+    const status = found.isModern ? statusOf(line, top) : 200
+    found.exchange.finish(withValue(line, member(top, 'id'), found.request.id), status)
     over(Number(id))
     return true
   }
@@ -133,7 +133,7 @@ export function createProgramSession(
   function progress(line: string, token: unknown): boolean {
     const found = typeof token === 'number' ? underWay.get(token) : undefined
     if (found?.request.progressToken === undefined) return false
-    return push(found, renamed(line, found.request.progressToken, 'params', 'progressToken'))
+    return push(found, withValue(line, valueAt(line, 'params', 'progressToken'), found.request.progressToken))
   }
 
   function push(found: UnderWay | undefined, line: string): boolean {
@@ -154,7 +154,8 @@ export function createProgramSession(
     if (method !== 'ping' && push(onlyCall(), line)) return true
     const refusal = { code: METHOD_NOT_FOUND, message: 'It cannot be known who has to be asked this' }
     const outcome = method === 'ping' ? '"result":{}' : `"error":${JSON.stringify(refusal)}`
-    tryTo(() => program.write(`{"jsonrpc":"2.0","id":${id},${outcome}}`))
+    // One that does not read what it is sent waits for no answer.
+    if (program.isReading) tryTo(() => program.write(`{"jsonrpc":"2.0","id":${id},${outcome}}`))
     return false
   }
 
@@ -247,8 +248,9 @@ export function createProgramSession(
 }
 
 /** The status that Streamable HTTP has for an error (2026-07-28, "Streamable HTTP"); on this channel there is none. */
-function statusOf(line: string): number {
-  const code = valueAt(line, 'error', 'code')
+function statusOf(line: string, top: readonly Member[]): number {
+  const error = member(top, 'error')
+  const code = error && member(members(line, error.start), 'code')
   return (code && STATUS_OF_ERROR.get(Number(line.slice(code.start, code.end)))) ?? 200
 }
 

@@ -1,11 +1,11 @@
 import { assertWithinBounds, LIST_BOUNDS } from '../jsonBounds.ts'
-import { member, members } from '../jsonSpans.ts'
+import { member, members, type Member } from '../jsonSpans.ts'
 import { isObject, isRequestId } from '../protocol.ts'
 import { parse } from '../readAnswer.ts'
 
 /** What a program has written, as far as its way depends on it. */
 export type ProgramMessage =
-  | { readonly kind: 'response'; readonly id: unknown }
+  | { readonly kind: 'response'; readonly id: unknown; readonly top: readonly Member[] }
   | { readonly kind: 'notification'; readonly method: string; readonly params: Readonly<Record<string, unknown>> }
   /** `id` is as it wrote it. */
   | { readonly kind: 'request'; readonly method: string; readonly id: string }
@@ -34,7 +34,7 @@ function read(line: string): ProgramMessage | undefined {
   const id = member(top, 'id')
   const method = member(top, 'method')
   const idText = id && line.slice(id.start, id.end)
-  if (method === undefined) return idText === undefined ? undefined : { kind: 'response', id: JSON.parse(idText) }
+  if (method === undefined) return idText === undefined ? undefined : { kind: 'response', id: JSON.parse(idText), top }
   const message = line.length > MAX_EVENT_CHARS ? undefined : parse(line)
   if (typeof message?.['method'] !== 'string') return undefined
   if (idText === undefined) {
