@@ -61,6 +61,9 @@ export const ANSWERS: Readonly<Record<string, Attack>> = {
   'a million fields of one event': (response) => void response.writeHead(200, SSE).end('data: x\n'.repeat(1e6)),
   'a million events': (response) => void response.writeHead(200, SSE).end('data:1\n\n'.repeat(1e6)),
   'a million events with ids': (response) => void response.writeHead(200, SSE).end('id:1\ndata:1\n\n'.repeat(7e5)),
+  'lines that are no fields': (response) => pour(response.writeHead(200, SSE), 'x\n'.repeat(30_000), 64 * MIB),
+  'a retry that is no number, without end': (response) =>
+    pour(response.writeHead(200, SSE), 'retry:x\n'.repeat(8_000), 64 * MIB),
   'comments without end': (response) => pour(response.writeHead(200, SSE), ':\n\n'.repeat(10_000), 64 * MIB),
   'a body of a million chunks of one byte': (response) => chunked(response, 'application/json', '1\r\n[\r\n'),
   'a stream of a million chunks of one byte': (response) => chunked(response, 'text/event-stream', '1\r\n:\r\n'),

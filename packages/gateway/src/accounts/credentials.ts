@@ -37,6 +37,7 @@ export function createCredentials(options: CredentialsOptions): ManagedCredentia
   const { accounts, refreshes, clock } = options
   const opened = createOpenedCredentials(accounts)
   const { refresh, settle, idle } = createRefresher({ ...options, opened })
+  const presented = new WeakMap<Opened, Presented>()
   const renewedAfterRefusal = new LRUCache<string, number>({ max: MAX_REMEMBERED })
 
   async function currentCredential(connection: Connection, account: ConnectedAccount): Promise<Opened> {
@@ -70,6 +71,16 @@ export function createCredentials(options: CredentialsOptions): ManagedCredentia
     return (renewedAfterRefusal.get(id) ?? 0) > since && updatedAt.getTime() > since
   }
 
+  /** A credential stays open for many calls, and is presented in the same way in all of them: to its own server only. */
+  async function asHeaders(connection: Connection, current: Opened): Promise<OpenedCredential> {
+    const known = presented.get(current)
+    if (known?.connection === connection) return known.headers
+    const own = await opened.own(connection, current)
+    const headers = { generation: own.account.generation, ...presentCredential(connection, own.credential) }
+    presented.set(own, { connection, headers })
+    return headers
+  }
+
   return {
     async headersFor(connection, account) {
       if (account.status !== 'ACTIVE') throw consentRequired(connection)
@@ -91,16 +102,4 @@ export function createCredentials(options: CredentialsOptions): ManagedCredentia
 interface Presented {
   readonly connection: Connection
   readonly headers: OpenedCredential
-}
-
-/** A credential stays open for many calls, and is presented in the same way in all of them. */
-const presented = new WeakMap<Opened, Presented>()
-
-function asHeaders(connection: Connection, opened: Opened): OpenedCredential {
-  const known = presented.get(opened)
-  if (known?.connection === connection) return known.headers
-  const { account, credential } = opened
-  const headers = { generation: account.generation, ...presentCredential(connection, credential) }
-  presented.set(opened, { connection, headers })
-  return headers
 }

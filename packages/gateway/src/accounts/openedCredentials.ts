@@ -11,10 +11,15 @@ export interface Opened {
 }
 
 export interface OpenedCredentials {
-  /** A generation is written once, so what was opened for it stays true; the status comes with the caller's account. */
+  /**
+   * A generation is written once, so what was opened for it stays true; the status comes with the caller's account. It may
+   * have been opened before the connection changed: `own` says.
+   */
   readonly open: (connection: Connection, account: ConnectedAccount) => Promise<Opened>
   readonly reopen: (connection: Connection, accountId: string) => Promise<Opened>
   readonly remember: (opened: Opened) => Opened
+  /** The same, unless the connection has changed since it was opened, so that it is another server's. */
+  readonly own: (connection: Connection, opened: Opened) => Promise<Opened>
   /** Only the user can help. Unless somebody wrote a new credential meanwhile: then that one is good. */
   readonly expire: (connection: Connection, account: ConnectedAccount, reason: string) => Promise<Opened>
 }
@@ -33,10 +38,14 @@ export function createOpenedCredentials(accounts: Pick<Accounts, 'readCredential
   async function reopen(connection: Connection, accountId: string): Promise<Opened> {
     const found = await accounts.readCredential(accountId)
     if (!found || found.account.status !== 'ACTIVE') throw consentRequired(connection)
-    if (belongsTo(connection, found.credential)) return remember(found)
+    return remember(await own(connection, found))
+  }
+
+  async function own(connection: Connection, one: Opened): Promise<Opened> {
+    if (belongsTo(connection, one.credential)) return one
     return expire(
       connection,
-      found.account,
+      one.account,
       'The credential was made for another server or another kind of authorization.',
     )
   }
@@ -57,6 +66,7 @@ export function createOpenedCredentials(accounts: Pick<Accounts, 'readCredential
     },
     reopen,
     remember,
+    own,
     expire,
   }
 }

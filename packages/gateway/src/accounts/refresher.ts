@@ -54,8 +54,10 @@ export function createRefresher({ opened, accounts, refreshes, locks, oauth, clo
   async function refreshAlone(connection: Connection, accountId: string, generation: number): Promise<Opened> {
     const current = await opened.reopen(connection, accountId)
     const { account, credential } = current
-    if (account.generation > generation || credential.type !== 'oauth2') return current
     const kept = unwritten.get(accountId)
+    // The user has consented anew since.
+    if (kept !== undefined && kept.generation < account.generation) unwritten.delete(accountId)
+    if (account.generation > generation || credential.type !== 'oauth2') return current
     if (kept?.generation === account.generation) return write(connection, account, kept.credential)
     if (await noteCooldown(account, credential)) throw notRenewed(connection)
     return request(connection, account, credential)

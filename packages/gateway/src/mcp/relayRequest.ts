@@ -97,6 +97,8 @@ function isKnownTool(upstreams: Upstreams, { method }: InboundRequest, { from, n
   )
 }
 
+/** How a server answers one that speaks the other era. What a call is refused with otherwise says nothing of the era. */
+const WRONG_ERA: ReadonlySet<number> = new Set([400, 404, 405, 406, 415])
 const INVALID_STATE: RpcError = {
   code: INVALID_PARAMS,
   message: 'Invalid params: the requestState is not one of this request',
@@ -200,7 +202,7 @@ async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): 
     onRequest: (asked) => answerUpstream(deps, exchange, { route, link, target }, asked),
     onEnd,
   })
-  if (response.status >= 400 && response.status < 500) void relayed.catch(() => upstreams.doubtEra(from.account.id))
+  if (WRONG_ERA.has(response.status)) void relayed.catch(() => upstreams.doubtEra(from.account.id))
   return relayed
 }
 

@@ -67,6 +67,12 @@ export function createListMemory(): ListMemory {
   return { known: new Map(), pending: new Map() }
 }
 
+/** What is being read now may be of before as well: whoever asks from now on asks anew. */
+export function forgetList({ known, pending }: ListMemory, kind: ListKind): void {
+  known.delete(kind)
+  pending.delete(kind)
+}
+
 /** How many characters the lists take. */
 export function sizeOfLists({ known }: ListMemory): number {
   let size = 0
@@ -106,16 +112,25 @@ export function createLists({ clock, clientInfo, timeoutMs, shortLimits, ask, on
     if (known !== undefined) return known.items
     const underWay = memory.pending.get(kind)
     if (underWay?.generation === generation) return underWay.items
-    const pending = { generation, items: fetchAndKeep(target, kind, memory) }
+    const pending = { generation, items: fetchItems() }
     memory.pending.set(kind, pending)
     try {
       return await pending.items
     } finally {
       if (memory.pending.get(kind) === pending) memory.pending.delete(kind)
     }
+
+    async function fetchItems(): Promise<readonly UpstreamItem[]> {
+      const { items, refused, expiresAt } = await fetchList(target, kind)
+      // It was forgotten meanwhile, or is read anew: then this one is of before.
+      if (memory.pending.get(kind) !== pending) return items
+      memory.known.set(kind, { generation, items, refused, expiresAt })
+      onKept(target, memory)
+      return items
+    }
   }
 
-  async function fetchAndKeep(target: ListTarget, kind: ListKind, memory: ListMemory) {
+  async function fetchList(target: ListTarget, kind: ListKind) {
     const limits = shortLimits()
     const { items, refused, ttlMs } = await beforeDeadline(
       ask(target, (send) => fetchPages(target.connection, kind, send, limits)),
@@ -123,9 +138,7 @@ export function createLists({ clock, clientInfo, timeoutMs, shortLimits, ask, on
       () => unavailable(target.connection, `did not list its ${kind} within ${timeoutMs} ms`),
     )
     const ttl = Math.min(ttlMs ?? DEFAULT_TTL_MS, MAX_TTL_MS)
-    memory.known.set(kind, { generation: target.account.generation, items, refused, expiresAt: clock() + ttl })
-    onKept(target, memory)
-    return items
+    return { items, refused, expiresAt: clock() + ttl }
   }
 
   async function fetchPages(

@@ -21,7 +21,9 @@ function isScope(scope: string): boolean {
 }
 
 function parameter(header: string, name: string): string | undefined {
-  for (const [, key = '', quoted, token] of header.matchAll(/([A-Za-z_-]+)\s*=\s*(?:"([^"]*)"|([^\s",]+))/g)) {
+  for (const [, key = '', quoted, token] of header.matchAll(
+    /(?<![A-Za-z_-])([A-Za-z_-]+)\s*=\s*(?:"([^"]*)"|([^\s",]+))/g,
+  )) {
     if (key.toLowerCase() === name) return quoted ?? token
   }
   return undefined

@@ -60,10 +60,21 @@ export function readSse(
     onComment() {
       if (items.at(-1)?.kind !== 'comment') items.push({ kind: 'comment' })
     },
-    onError: ({ type }) => {
-      tooLarge ||= type === 'max-buffer-size-exceeded'
-    },
   })
+
+  /**
+   * Without `onError`, for which it makes an error with a stack trace of each line that is no field: a hostile stream has
+   * nothing else. It throws when it is fed again after an event was too large.
+   */
+  function feed(text: string): void {
+    try {
+      parser.feed(text)
+      parser.feed('')
+    } catch {
+      tooLarge = true
+    }
+  }
+
   return {
     async next() {
       for (;;) {
@@ -75,7 +86,7 @@ export function readSse(
         const { done, value } = await reader.read()
         if (done) return undefined
         bytes += value.byteLength
-        parser.feed(decoder.decode(value, { stream: true }))
+        feed(decoder.decode(value, { stream: true }))
       }
     },
     cancel: () => reader.cancel(),

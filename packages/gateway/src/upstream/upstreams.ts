@@ -8,6 +8,7 @@ import {
   createListMemory,
   createLists,
   currentList,
+  forgetList,
   knownList,
   MAX_LIST_BYTES,
   refusedItems,
@@ -228,8 +229,9 @@ function restOf(link: LegacyLink, lastEventId: string): Outgoing {
 const REST_HEADERS_TIMEOUT_MS = 15_000
 
 function forgetLists(memory: ListMemory | undefined, list: 'tools' | 'prompts' | 'resources'): void {
-  memory?.known.delete(list)
-  if (list === 'resources') memory?.known.delete('resourceTemplates')
+  if (memory === undefined) return
+  forgetList(memory, list)
+  if (list === 'resources') forgetList(memory, 'resourceTemplates')
 }
 
 function toPost({ connection, account }: ListTarget, opened: OpenedCredential): PostTarget {

@@ -282,9 +282,27 @@ describe('createCredentials', () => {
       ['another server', connectionTo('https://evil.example/mcp')],
       ['another way to authorize', connectionTo('https://mail.example/mcp', { type: 'api_key', header: 'X-Api-Key' })],
     ])('sends no credential when the connection now names %s', async (_case, connection) => {
-      const { credentials, account } = await startScripted(unavailable)
+      const { credentials, account, headers } = await startScripted(unavailable)
+      // In use before, so that it is open.
+      expect((await headers()).headers).toEqual(bearer('at-0'))
       expect(await codeOf(credentials.headersFor(connection, account()))).toBe('consent_required')
       expect(account().status).toBe('EXPIRED')
+    })
+
+    it('sends what a refresh gave that began before to no other server', async () => {
+      const renewal = Promise.withResolvers<OAuthCredential>()
+      const began = Promise.withResolvers<OAuthCredential>()
+      const { credentials, account, headers, clock } = await startScripted(async (credential) => {
+        began.resolve(credential)
+        return await renewal.promise
+      })
+      clock.advance(2 * HOUR)
+      const before = headers()
+      const credential = await began.promise
+      const after = codeOf(credentials.headersFor(connectionTo('https://evil.example/mcp'), account()))
+      renewal.resolve({ ...credential, accessToken: 'at-1', expiresAt: clock() + HOUR })
+      expect((await before).headers).toEqual(bearer('at-1'))
+      expect(await after).toBe('consent_required')
     })
 
     it('sends an API key to no other server when the connection points elsewhere since', async () => {
@@ -296,6 +314,8 @@ describe('createCredentials', () => {
       const link = await accounts.findLink(accounts.link(accountId))
       await accounts.activate(link?.id ?? '', { type: 'api_key', key: 'k-1', origin: 'https://mail.example' })
       const credentials = createCredentials({ accounts, ...stored(accounts), clock, oauth: { refresh: unavailable } })
+      const sent = await credentials.headersFor(connection, accounts.account(accountId))
+      expect(sent.headers).toEqual({ 'x-api-key': 'k-1' })
       const moved = { ...connection, mcpServerUrl: 'https://evil.example/mcp' }
       expect(await codeOf(credentials.headersFor(moved, accounts.account(accountId)))).toBe('consent_required')
       expect(accounts.account(accountId).status).toBe('EXPIRED')

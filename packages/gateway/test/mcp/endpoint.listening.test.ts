@@ -90,16 +90,16 @@ function hear(response: Response): Heard {
 }
 
 /** An upstream of 2026-07-28 that tells every listener with this credential what the test says. */
-async function startTelling() {
+async function startTelling(list: () => Promise<object> = async () => ({ tools: [] })) {
   const listeners = new Map<string, (text: string) => void>()
   const waiting = new Map<string, () => void>()
   const closed = Promise.withResolvers<void>()
-  const upstream: TestUpstream = await startRawUpstream((message, request) => {
+  const upstream: TestUpstream = await startRawUpstream(async (message, request) => {
     const { id, method } = message
     if (method === 'server/discover') {
       return jsonResponse({ jsonrpc: '2.0', id, result: { supportedVersions: ['2026-07-28'] } })
     }
-    if (method !== 'subscriptions/listen') return jsonResponse({ jsonrpc: '2.0', id, result: { tools: [] } })
+    if (method !== 'subscriptions/listen') return jsonResponse({ jsonrpc: '2.0', id, result: await list() })
     const credential = request.headers.get('authorization') ?? ''
     const stream = new ReadableStream<Uint8Array>({
       start(controller) {
@@ -151,6 +151,35 @@ describe.each([
     await telling.tell(world.account('ada', 'mail').id, 'notifications/prompts/list_changed')
     expect(await ada.next()).toBe('notifications/prompts/list_changed')
     expect(bob.methods.filter((method) => method === CHANGED)).toHaveLength(1)
+  })
+
+  it('gives a list that was being read when it changed to nobody who asks after that', async () => {
+    const asked = Promise.withResolvers<void>()
+    const released = Promise.withResolvers<void>()
+    const listOf = (name: string) => ({ tools: [{ name, inputSchema: {} }] })
+    let lists = 0
+    await using telling = await startTelling(async () => {
+      lists += 1
+      if (lists > 1) return listOf('new')
+      asked.resolve()
+      await released.promise
+      return listOf('old')
+    })
+    await using world = await createWorld({ connections: { mail: telling.upstream.url } })
+    const namesOf = async () => {
+      const { body, headers } = modernRequest('tools/list')
+      const { result } = await (await world.post(world.url('ada'), body, headers)).json()
+      return result.tools.map(({ name }: { name: string }) => name)
+    }
+    await using ada = await listen(world, 'ada')
+    const before = namesOf()
+    await asked.promise
+    await telling.tell(world.account('ada', 'mail').id, CHANGED)
+    expect(await ada.next()).toBe(CHANGED)
+    expect(await namesOf()).toEqual(['new'])
+    released.resolve()
+    expect(await before).toEqual(['old'])
+    expect(await namesOf()).toEqual(['new'])
   })
 
   it('says nothing of the accounts of other users', async () => {

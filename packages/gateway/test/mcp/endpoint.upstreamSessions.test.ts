@@ -48,6 +48,20 @@ describe('createMcpEndpoint, sessions at 2025 upstreams', () => {
     await expect.poll(() => ended(upstream)).toEqual([session])
   })
 
+  it.each([403, 408, 413, 429])('keeps the session when a call is refused with status %i', async (status) => {
+    await using upstream = await startLegacyUpstream()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await call(world, 'ada')
+    const session = lastCall(upstream)
+    let refusals = 0
+    upstream.intercept = () => (refusals++ === 0 ? new Response(null, { status }) : undefined)
+    await call(world, 'ada')
+    expect(await call(world, 'ada')).toContain('"echoed":"x"')
+    expect(refusals).toBeGreaterThan(1)
+    expect(lastCall(upstream)).toEqual(session)
+    expect(ended(upstream)).toEqual([])
+  })
+
   it('does not end a session while a call goes on in it', async () => {
     await using upstream = await startLegacyUpstream()
     await using world = await createWorld({ connections: { mail: upstream.url } })
