@@ -103,8 +103,18 @@ function denialOf(context: Context): Denial | undefined {
   const reason = tokenInQuery(context) ? 'token_in_query' : DENIED[context.res.status]
   if (reason === undefined) return undefined
   const { path } = context.req
+  if (isOfUpstream(context)) return undefined
   if (reason === 'unknown' && !/^\/(?:mcp|connect|oauth\/callback)/.test(path)) return undefined
   return { route: routePath(context, -1), reason }
+}
+
+/**
+ * Whoever has proved to be an agent guesses at nothing: what it is answered is the upstream's status, or says that there is
+ * no such method. Only our own limits say when to come again.
+ */
+function isOfUpstream({ res }: Context): boolean {
+  const isAgent = currentRequest()?.actor === 'agent'
+  return isAgent && !(res.status === 429 && res.headers.has('Retry-After'))
 }
 
 /** The MCP endpoint refuses it (RFC 6750 section 2.3): URLs get into logs and histories. */

@@ -54,6 +54,7 @@ export function createAskedRequests(vault: Vault): AskedRequests {
   return {
     seal: sealed,
     ask(principal, signal) {
+      signal.throwIfAborted()
       const nonce = randomUUID()
       const { promise, resolve, reject } = Promise.withResolvers<string>()
       const onAbort = (): void => reject(signal.reason)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { canBeAsked, type CapabilityCode } from '../upstream/clientCapabilities.ts'
 import { applyEdits, insertMember, member, members, removeMember } from '../upstream/jsonSpans.ts'
 import { isObject } from '../upstream/protocol.ts'
@@ -52,11 +53,17 @@ export function questionsOf({ inputRequests }: InputRequired, options: AskOption
   return entries.map(([key, request]) => {
     const { id, response } = asked.ask(principal, signal)
     const { method, params } = isObject(request) ? request : {}
-    return {
-      text: JSON.stringify({ jsonrpc: '2.0', id, method, params }),
-      answer: response.then((text) => [key, resultIn(text, String(method))] as const),
-    }
+    const answer = response.then((text) => [key, resultIn(text, String(method))] as const)
+    // It may fail while the client has not yet taken the question, and nobody waits for it: whoever does hears of it.
+    answer.catch(() => undefined)
+    return { text: JSON.stringify({ jsonrpc: '2.0', id, method, params: withElicitationId(params) }), answer }
   })
+}
+
+/** The 2025 era wants one where its user is sent to a URL; the 2026-07-28 era has none. */
+function withElicitationId(params: unknown): unknown {
+  const isAsked = isObject(params) && params['mode'] === 'url' && params['elicitationId'] === undefined
+  return isAsked ? { ...params, elicitationId: randomUUID() } : params
 }
 
 /** A client that fails to ask its user has got no answer; for a question to a person that is a cancellation. */

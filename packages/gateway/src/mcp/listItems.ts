@@ -91,7 +91,7 @@ function joined(
   const items = available.flatMap((part) => exposedItems(kind, part, principal, era))
   const page = items.slice(start, start + PAGE_SIZE)
   const nextCursor = start + PAGE_SIZE < items.length ? writeCursor(start + PAGE_SIZE) : undefined
-  const refused = available.flatMap((part) => refusedIn(kind, part)).slice(0, MAX_REFUSED)
+  const refused = available.flatMap((part) => refusedIn(kind, part, principal)).slice(0, MAX_REFUSED)
   const result = resultOf({ kind, era, page, nextCursor, unavailable, refused, serverInfo })
   const flags = available.flatMap((part) => part.items.map((item) => item.flags)).filter(({ length }) => length > 0)
   return { result, count: page.length, unavailable, refused, flags }
@@ -139,10 +139,14 @@ function readCursor(cursor: unknown): number | undefined {
 }
 
 /** Only of what this principal may use at all: names of others are not told. */
-function refusedIn(kind: ListKind, { from, refused }: Available): Refused[] {
+function refusedIn(kind: ListKind, { from, refused }: Available, principal: Principal): Refused[] {
   const { tools } = from
+  const isNamed = (name: string): boolean =>
+    kind !== 'tools' ||
+    (tools?.includes(name) !== false &&
+      (principal.tools === undefined || allowedName(kind, from, principal, name) !== undefined))
   return refused
-    .filter(({ name }) => kind !== 'tools' || tools === undefined || tools.includes(name))
+    .filter(({ name }) => isNamed(name))
     .map(({ name, problem }) => ({ connection: from.connection.name, name, problem }))
 }
 

@@ -242,6 +242,7 @@ function createMemories(onForgotten: (memory: Memory) => void) {
   const memories = new LRUCache<string, Memory>({
     max: MAX_ACCOUNTS,
     dispose: onForgotten,
+    noDisposeOnSet: true,
     maxSize: MAX_CACHED_CHARS,
     sizeCalculation: ({ lists }) => 1 + sizeOfLists(lists),
   })
@@ -249,15 +250,16 @@ function createMemories(onForgotten: (memory: Memory) => void) {
     of({ account: { id }, connection: { mcpServerUrl } }: ListTarget): Memory {
       const known = memories.get(id)
       if (known?.mcpServerUrl === mcpServerUrl) return known
+      if (known !== undefined) onForgotten(known)
       const created: Memory = { links: createLinkMemory(), lists: createListMemory(), mcpServerUrl }
       memories.set(id, created)
       return created
     },
     peek: (accountId: string) => memories.get(accountId),
-    /** Set again, so that the cache knows its size. Not if it was forgotten meanwhile: then this list is of before. */
+    /** Set again, and as another object, so that the cache measures it. Not if it was forgotten meanwhile: then this list is of before. */
     measure(accountId: string, lists: ListMemory): void {
       const memory = memories.peek(accountId)
-      if (memory?.lists === lists) memories.set(accountId, memory)
+      if (memory?.lists === lists) memories.set(accountId, { ...memory })
     },
     forget: (accountId: string) => void memories.delete(accountId),
     clear: () => memories.clear(),

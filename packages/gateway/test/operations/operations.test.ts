@@ -115,6 +115,17 @@ describe('rate limits', () => {
     expect((await gateway.call(url, mcp())).status).toBe(200)
   })
 
+  it('T73: an agent that is answered "not found" has guessed at nothing', async () => {
+    const gateway = await open({ rateLimits: { failure: { requests: 2, seconds: 60 } } })
+    const url = await urlOf(gateway, 'anna')
+    const call = mcp({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} })
+    // A session that there is not, as after a rotation of keys.
+    const unknown = async () =>
+      await gateway.call(url, { ...call, headers: { ...call.headers, 'mcp-session-id': 'gone' } })
+    expect(await statuses(4, unknown)).toEqual([404, 404, 404, 404])
+    expect((await gateway.token()).status).toBe(200)
+  })
+
   it('T73: a person gets a page', async () => {
     const gateway = await open({ rateLimits: { failure: { requests: 1, seconds: 60 } } })
     await gateway.call('/connect/lklink_wrong')
