@@ -119,6 +119,8 @@ async function startTelling(list: () => Promise<object> = async () => ({ tools: 
   return { upstream, tell, closed: closed.promise, [Symbol.asyncDispose]: () => upstream[Symbol.asyncDispose]() }
 }
 
+const listOf = (name: string) => ({ tools: [{ name, inputSchema: {} }] })
+
 describe.each([
   ['2026-07-28', modern],
   ['2025-11-25', legacy],
@@ -156,7 +158,6 @@ describe.each([
   it('gives a list that was being read when it changed to nobody who asks after that', async () => {
     const asked = Promise.withResolvers<void>()
     const released = Promise.withResolvers<void>()
-    const listOf = (name: string) => ({ tools: [{ name, inputSchema: {} }] })
     let lists = 0
     await using telling = await startTelling(async () => {
       lists += 1
