@@ -95,6 +95,7 @@ async function nextForClient(reader: SseReader, options: RelayOptions): Promise<
       const item = await reader.next()
       if (item === undefined) return brokenOff(options, undefined)
       if (item.kind === 'comment') return { text: SSE_COMMENT, isLast: false }
+      await pauseAfter(item.data)
       const translated = options.toClient(item.data)
       if (translated.kind === 'request') {
         const question = options.onRequest({ ...translated, text: item.data })
