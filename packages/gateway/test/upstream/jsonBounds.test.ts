@@ -6,10 +6,11 @@ import { assertWithinBounds, countStructure, TooComplexError } from '../../src/u
 import { applyEdits } from '../../src/upstream/jsonSpans.ts'
 import { parse } from '../../src/upstream/readAnswer.ts'
 import { leastCpuMs } from '../support/leastCpuMs.ts'
+import { longestTurnMs } from '../support/longestTurnMs.ts'
 
 const MIB = 1024 * 1024
 /** Longer than this, nothing may be done in one go: all other users wait meanwhile. */
-const MAX_BLOCK_MS = 100
+const MAX_BLOCK_MS = longestTurnMs()
 const UNBOUNDED = { depth: Infinity, structures: Infinity, values: Infinity }
 
 /** As it comes from the network: one flat string. */
