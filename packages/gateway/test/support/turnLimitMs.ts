@@ -13,6 +13,6 @@ const TIMES_A_PARSE = 2.2
  * How long one turn of the event loop may take: 100 ms (security T46), and on a machine on which `JSON.parse` alone needs
  * long for one message, so many times as long as that. How fast the machine is, is no matter of the gateway's.
  */
-export function longestTurnMs(): number {
+export function turnLimitMs(): number {
   return Math.max(MS, ...WORST.map((text) => TIMES_A_PARSE * leastCpuMs(() => JSON.parse(text))))
 }
