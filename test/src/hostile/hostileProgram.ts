@@ -39,7 +39,7 @@ const ATTACKS: Readonly<Record<ProgramAttack, (id: string, token: string) => Pro
   'questions without end': async () => await pour('{"jsonrpc":"2.0","id":1,"method":"ping"}\n', 64 * MIB),
   '11 MiB of progress': async (_id, token) =>
     await pour(told('notifications/progress', `"progressToken":${token},"progress":1`), 11 * MIB),
-  '11 MiB of log messages': async () => await pour(told('notifications/message', '"level":"info","data":1'), 64 * MIB),
+  '11 MiB of log messages': async () => await pour(told('notifications/message', '"level":"info","data":1'), 11 * MIB),
   'lists that change without end': async () => await pour(told('notifications/tools/list_changed', ''), 64 * MIB),
   'an answer in writes of one byte': async (id) => {
     for (const byte of `{"jsonrpc":"2.0","id":${id},"result":{"content":["${'x'.repeat(2e4)}"]}}\n`) await write(byte)
