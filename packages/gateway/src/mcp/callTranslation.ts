@@ -24,7 +24,7 @@ import {
   VERSION_META,
   type RequestId,
 } from '../upstream/protocol.ts'
-import { isAnswer, parse } from '../upstream/readAnswer.ts'
+import { isAnswer } from '../upstream/readAnswer.ts'
 import type { MirroredArgument } from '../upstream/listPage.ts'
 import type { InboundRequest } from './inbound.ts'
 import { isOurInputKey } from './inputKeys.ts'
@@ -35,7 +35,8 @@ export interface CallTranslation {
   readonly outgoing: Outgoing
   /** The request's id on the upstream's side. */
   readonly upstreamId: RequestId
-  toClient(text: string): Translated
+  /** `message` is the text, parsed; undefined where it is no JSON object. */
+  toClient(text: string, message: Record<string, unknown> | undefined): Translated
 }
 
 export type Translated =
@@ -103,12 +104,16 @@ function toModern(call: InboundRequest, details: CallDetails): CallTranslation {
   return {
     outgoing: { body: applyEdits(call.text, edits), headers },
     upstreamId: call.id,
-    toClient: (text) => fromModern(text, call, details.sealState),
+    toClient: (text, message) => fromModern(text, message, call, details.sealState),
   }
 }
 
-function fromModern(text: string, call: InboundRequest, sealState: CallDetails['sealState']): Translated {
-  const message = parse(text)
+function fromModern(
+  text: string,
+  message: Record<string, unknown> | undefined,
+  call: InboundRequest,
+  sealState: CallDetails['sealState'],
+): Translated {
   if (message === undefined) return { kind: 'drop' }
   if (typeof message['method'] === 'string') return forwardNotification(text, message)
   if (!isAnswer(message, call.id)) return { kind: 'drop' }
@@ -150,7 +155,8 @@ function toLegacy(call: InboundRequest, link: LegacyLink, details: CallDetails):
   return {
     outgoing: { body: applyEdits(call.text, edits), headers: legacyHeaders(link) },
     upstreamId,
-    toClient: (text) => fromLegacy(text, { call, upstreamId, progressToken, isModernClient, wantsLog }),
+    toClient: (text, message) =>
+      fromLegacy(text, message, { call, upstreamId, progressToken, isModernClient, wantsLog }),
   }
 }
 
@@ -163,8 +169,7 @@ interface LegacyCall {
   readonly wantsLog: (level: unknown) => boolean
 }
 
-function fromLegacy(text: string, legacy: LegacyCall): Translated {
-  const message = parse(text)
+function fromLegacy(text: string, message: Record<string, unknown> | undefined, legacy: LegacyCall): Translated {
   if (message === undefined) return { kind: 'drop' }
   if (message['method'] === 'notifications/progress') return progressForClient(text, message, legacy)
   if (message['method'] === 'notifications/message' && !legacy.wantsLog(levelIn(message))) return { kind: 'drop' }

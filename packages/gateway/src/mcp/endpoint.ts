@@ -158,7 +158,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
       return unreadable(error, maxBodyBytes)
     }
     await pauseAfter(text)
-    const inbound = readInbound(text, request.headers)
+    const inbound = await readInbound(text, request.headers)
     await pauseAfter(text)
     const session = sessionOf(request, principal, inbound)
     if (session === 'unknown') return errorReply(null, { code: SESSION_NOT_FOUND, message: 'Session not found' }, 404)

@@ -1,6 +1,7 @@
 import { decodeHeaderValue } from '../upstream/headerValue.ts'
 import { assertWithinBounds, TooComplexError } from '../upstream/jsonBounds.ts'
 import { DuplicateKeyError, member, members, type Member } from '../upstream/jsonSpans.ts'
+import { pauseAfter } from '../upstream/pauseAfter.ts'
 import {
   CLIENT_CAPABILITIES_META,
   HEADER_MISMATCH,
@@ -60,17 +61,19 @@ const TOO_COMPLEX = 'Invalid request: the body has more levels or values than th
 
 /**
  * Reads one message: its shape, its era, and for the 2026-07-28 era whether the headers say what the body says
- * (Streamable HTTP, "Server Validation").
+ * (Streamable HTTP, "Server Validation"). A long one takes a turn for each look at it (security T46).
  */
-export function readInbound(text: string, headers: Headers): Inbound {
+export async function readInbound(text: string, headers: Headers): Promise<Inbound> {
   let body: unknown
   try {
     assertWithinBounds(text)
+    await pauseAfter(text)
     body = JSON.parse(text)
   } catch (error) {
     if (error instanceof TooComplexError) return invalid(null, 400, INVALID_REQUEST, TOO_COMPLEX)
     return invalid(null, 400, PARSE_ERROR, 'Parse error: the body is not valid JSON')
   }
+  await pauseAfter(text)
   if (Array.isArray(body)) return invalid(null, 400, INVALID_REQUEST, 'Invalid request: batches are not supported')
   if (!isObject(body) || body['jsonrpc'] !== '2.0') return notAMessage(null)
   try {

@@ -3,9 +3,10 @@ import { GatewayError } from '../errors.ts'
 import { brokenAnswer, invalidUpstream, unavailable } from '../upstream/failures.ts'
 import { pauseAfter } from '../upstream/pauseAfter.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED, type Era, type RequestId } from '../upstream/protocol.ts'
+import { parseInTurns } from '../upstream/readAnswer.ts'
 import { SSE_COMMENT, sseEvent, type SseReader } from '../upstream/sseMessages.ts'
 import type { UpstreamAnswer } from '../upstream/upstreamAnswer.ts'
-import type { Translated } from './callTranslation.ts'
+import type { CallTranslation, Translated } from './callTranslation.ts'
 import { errorText, jsonReply } from './replies.ts'
 
 /** A request that an upstream makes; `id` is as it wrote it. */
@@ -21,7 +22,7 @@ export interface RelayOptions {
   readonly clientId: RequestId
   /** Aborted when the call is given up: then there is nobody to answer. */
   readonly signal: AbortSignal
-  readonly toClient: (text: string) => Translated
+  readonly toClient: CallTranslation['toClient']
   /** The upstream asks something in the middle of the call. Gives the text in which the client is asked, if it is. */
   readonly onRequest: (asked: UpstreamRequest) => string | undefined
   /** The call is over: answered, given up, or the client has gone (`aborted`). */
@@ -49,8 +50,7 @@ async function relayJson(response: UpstreamAnswer, options: RelayOptions): Promi
   let answer: Translated
   try {
     const text = await response.text()
-    await pauseAfter(text)
-    answer = options.toClient(text)
+    answer = options.toClient(text, await parseInTurns(text))
     await pauseAfter(text)
   } catch (error) {
     throw brokenAnswer(connection, error)
@@ -95,8 +95,7 @@ async function nextForClient(reader: SseReader, options: RelayOptions): Promise<
       const item = await reader.next()
       if (item === undefined) return brokenOff(options, undefined)
       if (item.kind === 'comment') return { text: SSE_COMMENT, isLast: false }
-      await pauseAfter(item.data)
-      const translated = options.toClient(item.data)
+      const translated = options.toClient(item.data, await parseInTurns(item.data))
       if (translated.kind === 'request') {
         const question = options.onRequest({ ...translated, text: item.data })
         if (question !== undefined) return { text: sseEvent(question), isLast: false }

@@ -167,7 +167,12 @@ async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): 
     const answer = await upstreams.send(from, build, { signal: abort.signal, wants: wishOf(deps, exchange) })
     if (last === undefined) throw new TypeError('an answer came to a call that was not sent')
     const { translation } = last
-    return { ...last, answer, toClient: (text: string) => withExposedUris(translation.toClient(text), route) }
+    return {
+      ...last,
+      answer,
+      toClient: (...message: Parameters<CallTranslation['toClient']>) =>
+        withExposedUris(translation.toClient(...message), route),
+    }
   }
   const onEnd: RelayOptions['onEnd'] = (how) => {
     if (how === 'aborted') abort.abort(new Error('the client has gone'))

@@ -2,9 +2,10 @@ import type { Connection } from '../domain.ts'
 import { AnswerTooLarge, GatewayError } from '../errors.ts'
 import { brokenAnswer, invalidUpstream } from '../upstream/failures.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED } from '../upstream/protocol.ts'
+import { parseInTurns } from '../upstream/readAnswer.ts'
 import { SSE_COMMENT, sseEvent } from '../upstream/sseMessages.ts'
 import type { UpstreamAnswer } from '../upstream/upstreamAnswer.ts'
-import type { Translated } from './callTranslation.ts'
+import type { CallTranslation } from './callTranslation.ts'
 import type { InboundRequest } from './inbound.ts'
 import { ClientRefused, inputRequiredIn, questionsOf, withInput, type AskOptions } from './inputRounds.ts'
 import { errorText } from './replies.ts'
@@ -22,7 +23,7 @@ export interface RoundsOptions extends AskOptions {
 
 export interface RoundAnswer {
   readonly answer: UpstreamAnswer
-  readonly toClient: (text: string) => Translated
+  readonly toClient: CallTranslation['toClient']
 }
 
 const MAX_ROUNDS = 10
@@ -95,7 +96,7 @@ async function* oneRound(
       const answers = Object.fromEntries(await Promise.all(questions.map(({ answer: given }) => given)))
       return withInput(options.call, answers, required.requestState)
     }
-    const translated = toClient(text)
+    const translated = toClient(text, await parseInTurns(text))
     if (translated.kind === 'forward' || translated.kind === 'final') yield sseEvent(translated.text)
     if (translated.kind === 'final') return undefined
   }

@@ -1,6 +1,7 @@
 import type { Connection } from '../domain.ts'
 import { brokenAnswer, invalidUpstream } from './failures.ts'
 import { assertWithinBounds, LIST_BOUNDS, MESSAGE_BOUNDS } from './jsonBounds.ts'
+import { pauseAfter } from './pauseAfter.ts'
 import { isObject, JSON_TYPE, mediaType, SSE_TYPE, type RequestId } from './protocol.ts'
 import type { SseReader } from './sseMessages.ts'
 import type { UpstreamAnswer } from './upstreamAnswer.ts'
@@ -43,6 +44,20 @@ export function isAnswer(message: Record<string, unknown>, id: RequestId): boole
 /** Undefined for what is no JSON object. Throws `TooComplexError` for more of it than a parser should be given. */
 export function parse(text: string, bounds = MESSAGE_BOUNDS): Record<string, unknown> | undefined {
   assertWithinBounds(text, bounds)
+  return parsed(text)
+}
+
+/** The same, where a long text may take a turn for each look at it (security T46). */
+export async function parseInTurns(text: string): Promise<Record<string, unknown> | undefined> {
+  await pauseAfter(text)
+  assertWithinBounds(text)
+  await pauseAfter(text)
+  const message = parsed(text)
+  await pauseAfter(text)
+  return message
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text)
     return isObject(value) ? value : undefined
