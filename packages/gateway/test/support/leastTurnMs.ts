@@ -15,13 +15,9 @@ async function longestTurnMs(work: () => Promise<unknown>): Promise<number> {
     longest = Math.max(longest, (user + system) / 1000)
     before = process.cpuUsage()
   }
-  let isOver = false
-  const working = work().finally(() => void (isOver = true))
-  while (!isOver) {
-    measure()
-    await nextTurn()
-  }
+  const over = work().then(() => true)
+  do measure()
+  while (!(await Promise.race([over, nextTurn(false)])))
   measure()
-  await working
   return longest
 }
