@@ -39,6 +39,8 @@ export class IncomingBody {
   end(): void {
     this.#state = 'ended'
     this.#whole?.resolve(this.#bytes.takeAll())
+    // Whoever keeps this keeps the bytes no longer than whoever asked for them.
+    this.#whole = undefined
     if (this.#bytes.size === 0) this.#stream?.close()
   }
 

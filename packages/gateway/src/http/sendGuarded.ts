@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { AnswerTooLarge, GatewayError } from '../errors.ts'
+import { encodeInPieces, isLong } from '../longText.ts'
 import type { GuardedAnswer, GuardedFetchInit } from '../services.ts'
 import { createAnswer } from './createAnswer.ts'
 import { IncomingBody } from './incomingBody.ts'
@@ -15,14 +17,14 @@ type Init = GuardedFetchInit & Required<Pick<GuardedFetchInit, 'maxBytes' | 'hea
 export function sendGuarded(dispatcher: Dispatcher, url: URL, init: Init): Promise<GuardedAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<GuardedAnswer>()
   const exchange = new Exchange(url.host, init, resolve, reject)
-  const { body, contentType } = encodeBody(init.body)
+  const { body, headers } = encodeBody(init.body)
   try {
     dispatcher.dispatch(
       {
         origin: url.origin,
         path: pathOf(url, init.query),
         method: init.method ?? 'GET',
-        headers: encodeHeaders(init.headers, contentType),
+        headers: encodeHeaders(init.headers, headers),
         body,
         headersTimeout: init.headersTimeoutMs,
         bodyTimeout: init.bodyIdleTimeoutMs,
@@ -125,19 +127,26 @@ function toError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error('aborted')
 }
 
-function encodeBody(body: GuardedFetchInit['body']): { body: string | Uint8Array | null; contentType?: string } {
+interface EncodedBody {
+  readonly body: string | Uint8Array | Readable | null
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+function encodeBody(body: GuardedFetchInit['body']): EncodedBody {
   if (body instanceof URLSearchParams) {
-    return { body: body.toString(), contentType: 'application/x-www-form-urlencoded;charset=UTF-8' }
+    const headers = { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8' }
+    return { body: body.toString(), headers }
+  }
+  if (typeof body === 'string' && isLong(body)) {
+    const headers = { 'content-length': String(Buffer.byteLength(body)) }
+    return { body: Readable.from(encodeInPieces(body), { objectMode: false }), headers }
   }
   return { body: body ?? null }
 }
 
 /** Compression is not asked for: it would hold back streamed events, and it is a way to send bombs. */
-function encodeHeaders(given: GuardedFetchInit['headers'], contentType: string | undefined): Record<string, string> {
-  const headers: Record<string, string> = {
-    'accept-encoding': 'identity',
-    ...(contentType === undefined ? undefined : { 'content-type': contentType }),
-  }
+function encodeHeaders(given: GuardedFetchInit['headers'], ofBody: EncodedBody['headers']): Record<string, string> {
+  const headers: Record<string, string> = { 'accept-encoding': 'identity', ...ofBody }
   if (given instanceof Headers) for (const [name, value] of given) headers[name] = value
   else for (const name in given) headers[name.toLowerCase()] = given[name] ?? ''
   return headers

@@ -1,10 +1,25 @@
+import { encodeInPieces, isLong } from '../longText.ts'
 import { JSON_TYPE, REFUSED, type RequestId } from '../upstream/protocol.ts'
 
 const HEADERS = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }
 
 /** One JSON-RPC message as an HTTP answer. Nothing of a request or of an upstream's headers is in it. */
 export function jsonReply(text: string, status = 200, headers?: Readonly<Record<string, string>>): Response {
-  return new Response(text, { status, headers: headers === undefined ? HEADERS : { ...HEADERS, ...headers } })
+  const init = { status, headers: headers === undefined ? HEADERS : { ...HEADERS, ...headers } }
+  return new Response(isLong(text) ? streamOf(encodeInPieces(text)) : text, init)
+}
+
+function streamOf(pieces: Iterator<Uint8Array, void>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        const { done, value } = pieces.next()
+        if (done) controller.close()
+        else controller.enqueue(value)
+      },
+    },
+    { highWaterMark: 0 },
+  )
 }
 
 export function resultText(id: RequestId, result: string): string {

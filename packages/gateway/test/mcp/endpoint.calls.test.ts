@@ -36,6 +36,24 @@ describe('createMcpEndpoint, tools/call', () => {
     expect(await response.text()).toBe(`{ "result": ${RESULT} , "id":1,"jsonrpc":"2.0"}`)
   })
 
+  it('brings a long message to the upstream and back as it was written, whatever characters are in it', async () => {
+    const arrived: { body: string; length: string | null }[] = []
+    // Wherever this is cut into pieces, some cut falls into the middle of a character.
+    const long = `${'x'.repeat(7)}${'é😀'.repeat(150_000)}`
+    const answer = `{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","content":[],"long":"${long}"}}`
+    await using upstream = await startScriptedUpstream('[]', (body, request) => {
+      arrived.push({ body, length: request.headers.get('content-length') })
+      return jsonResponse(answer)
+    })
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const { body, headers } = modernRequest('tools/call', { name: 'echo', arguments: { long } })
+    const sent = body.replace(/"id":\d+/, '"id":1')
+    expect((await (await world.post(world.url('ada'), sent, headers)).text()) === answer).toBe(true)
+    expect(arrived).toHaveLength(1)
+    expect(arrived[0]?.body === sent).toBe(true)
+    expect(arrived[0]?.length).toBe(String(Buffer.byteLength(sent)))
+  })
+
   it('T17: changes the name alone when the config has several connections, in the header too', async () => {
     const arrived: { body: string; name: string | null }[] = []
     await using upstream = await startScriptedUpstream('[]', (body, request) => {

@@ -78,6 +78,34 @@ describe('createMcpEndpoint, with a network that fails in the middle of a call',
     120_000,
   )
 
+  it('T52: lets a tool run once at most when a call with long arguments is cut', async () => {
+    await using upstream = await startCounting('modern', 'json')
+    const { runs } = upstream
+    await using proxy = await startFaultProxy(upstream.url)
+    await using world = await createWorld({ connections: { mail: proxy.url } })
+    const call = async (tag: string): Promise<string> => {
+      const params = { name: 'one', arguments: { tag, long: 'x'.repeat(1024 * 1024) } }
+      const { body, headers } = modernRequest('tools/call', params)
+      return await (await world.post(world.url('ada'), body, headers)).text()
+    }
+    await call('warm')
+    proxy.set(undefined)
+    expect(await call('measured')).toContain('done')
+    const { request, response } = proxy.passed()
+    const cuts: Fault[] = [
+      ...[0, 1, 500, 65_536, 500_000, request - 1].map((afterBytes) => ({ direction: 'request', afterBytes }) as const),
+      ...[0, 1, response - 1].map((afterBytes) => ({ direction: 'response', afterBytes }) as const),
+    ].map((cut) => ({ ...cut, kind: 'reset' }))
+    for (const cut of cuts) {
+      const tag = `${cut.direction}-${cut.afterBytes}`
+      proxy.set(cut)
+      expect({ tag, text: await call(tag) }).toEqual({ tag, text: expect.stringContaining('"connection":"mail"') })
+      expect({ tag, runs: runs.get(tag) ?? 0 }).toEqual({ tag, runs: cut.direction === 'response' ? 1 : 0 })
+    }
+    proxy.set(undefined)
+    expect(await call('after')).toContain('done')
+  })
+
   it('T45: ends a call to an upstream that falls silent when its client goes, and keeps no socket of it', async () => {
     await using upstream = await startCounting('modern', 'json')
     const { runs } = upstream
