@@ -22,7 +22,8 @@ describe('three gateway processes on one Postgres', () => {
     if (all[0] === undefined || all[1] === undefined || all[2] === undefined) throw new TypeError('There are fewer.')
     ;[first, second, third] = [all[0], all[1], all[2]]
     counts = provider.counts
-    Object.assign(provider, { latencyMs: 0, graceMs: 0, showsWayBack: false, failRefreshes: { status: 503, times: 0 } })
+    const failRefreshes = { status: 503, times: 0 }
+    Object.assign(provider, { latencyMs: 0, held: undefined, graceMs: 0, showsWayBack: false, failRefreshes })
   })
 
   const callAll = async (url: string, times: number) =>
@@ -71,11 +72,12 @@ describe('three gateway processes on one Postgres', () => {
     expect(counts.refreshes - before).toBe(2)
   })
 
-  it('T64: make one token call when the authorization server takes seconds, and keep nobody else waiting', async () => {
+  it('T64: make one token call when the authorization server takes its time, and keep nobody else waiting', async () => {
     const { url } = await replicas.connect('cleo')
     const others = await Promise.all(Array.from({ length: 40 }, (_, index) => replicas.connect(`slow-${index}`)))
     await replicas.advance(2 * HOUR)
-    replicas.provider.latencyMs = 4_000
+    const held = Promise.withResolvers<void>()
+    replicas.provider.held = held.promise
     const before = counts.refreshes
     const slow = others.map(async (one, index) => await [first, second, third][index % 3]!.call(one.url))
     let isRenewed = false
@@ -84,6 +86,7 @@ describe('three gateway processes on one Postgres', () => {
     await expect.poll(() => counts.refreshes - before, POLL).toBe(41)
     await Promise.all([first, second, third].map(async (one) => await replicas.ensure(one, 'dora')))
     expect(isRenewed).toBe(false)
+    held.resolve()
     expect((await results).filter(({ isDone }) => !isDone)).toEqual([])
     expect((await Promise.all(slow)).filter(({ isDone }) => !isDone)).toEqual([])
     expect(counts.refreshes - before).toBe(41)
