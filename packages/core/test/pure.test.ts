@@ -7,7 +7,7 @@ import { safeToolNames } from '../src/tools/safeToolNames.ts'
 
 describe('safeToolNames', () => {
   const names = fc.uniqueArray(
-    fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 100 }), fc.constantFrom('a', 'a_b', 'a.b')),
+    fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 100 }), fc.constantFrom('a', 'a_b', 'a.b', '1', '-a', '')),
     {
       maxLength: 30,
     },
@@ -17,7 +17,7 @@ describe('safeToolNames', () => {
     fc.assert(
       fc.property(names, (mcpNames) => {
         const safe = [...safeToolNames(mcpNames).values()]
-        for (const name of safe) expect(name).toMatch(/^[A-Za-z0-9_-]{1,64}$/)
+        for (const name of safe) expect(name).toMatch(/^[A-Za-z_][A-Za-z0-9_-]{0,63}$/)
         expect(new Set(safe).size).toBe(safe.length)
         expect(safe).toHaveLength(mcpNames.length)
       }),

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 
-/** What every model provider accepts. */
-const SAFE_NAME = /^[A-Za-z0-9_-]{1,64}$/
+/**
+ * What every model provider accepts. That a name begins with a letter or `_` is what Gemini wants (Gemini API,
+ * `FunctionDeclaration.name`).
+ */
+const SAFE_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/
 const MAX_LENGTH = 64
 const HASH_LENGTH = 8
 
@@ -33,6 +36,9 @@ function isSafe(mcpName: string): boolean {
 
 function hashedName(mcpName: string): string {
   const hash = createHash('sha256').update(mcpName).digest('hex').slice(0, HASH_LENGTH)
-  const stem = mcpName.replaceAll(/[^A-Za-z0-9_-]+/g, '_').slice(0, MAX_LENGTH - HASH_LENGTH - 1)
+  const stem = mcpName
+    .replaceAll(/[^A-Za-z0-9_-]+/g, '_')
+    .replace(/^[^A-Za-z_]/, '_$&')
+    .slice(0, MAX_LENGTH - HASH_LENGTH - 1)
   return `${stem}_${hash}`
 }
