@@ -248,6 +248,22 @@ describe('createCredentials', () => {
       expect(scripted.calls).toHaveLength(1)
     })
 
+    it('never uses what a refresh gave and could not be written when the user has consented anew since', async () => {
+      const { accounts, accountId, calls, clock, credential, headers, refusal } = await startScripted(renew)
+      const { replaceCredential } = accounts
+      accounts.replaceCredential = async () => {
+        accounts.replaceCredential = replaceCredential
+        throw new Error('the disk is full')
+      }
+      await expect(refusal(await headers())).rejects.toThrow('the disk is full')
+      const link = await accounts.findLink(accounts.link(accountId))
+      const anew = { ...credential, accessToken: 'at-new', refreshToken: 'rt-new', expiresAt: clock() + HOUR }
+      await accounts.activate(link?.id ?? '', anew)
+      expect(await headers()).toEqual({ generation: 2, headers: bearer('at-new') })
+      expect(await refusal(await headers())).toEqual({ generation: 3, headers: bearer('at-new+') })
+      expect(calls.map(({ refreshToken }) => refreshToken)).toEqual(['rt-0', 'rt-new'])
+    })
+
     it('does not expire the account when the grant that the server refused was replaced meanwhile', async () => {
       const scripted = await startScripted(async (given) => {
         const { accounts, account } = scripted

@@ -1,6 +1,15 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { ElicitRequestSchema, type ElicitRequest } from '@modelcontextprotocol/sdk/types.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectLegacy, connectModern } from './support/clients.ts'
-import { startLegacyUpstream, startModernUpstream, type TestUpstream } from './support/upstreams.ts'
+import {
+  jsonResponse,
+  startLegacyUpstream,
+  startModernUpstream,
+  startScriptedUpstream,
+  type TestUpstream,
+} from './support/upstreams.ts'
 import { createWorld, type World } from './support/world.ts'
 
 const clients = { '2026-07-28': connectModern, '2025-11-25': connectLegacy }
@@ -123,5 +132,49 @@ describe('createMcpEndpoint', () => {
     expect(calls.map(({ headers }) => headers['authorization'])).toEqual(
       ['ada', 'grace'].map((user) => `Bearer upstream-${world.account(user, 'mail').id}-1`),
     )
+  })
+})
+
+/** An upstream of 2026-07-28 that asks these things once, and then says what it was answered. */
+const startAsking = (questions: Readonly<Record<string, object>>) =>
+  startScriptedUpstream('[]', (body) => {
+    const { id, params } = JSON.parse(body)
+    const inputRequests = Object.fromEntries(
+      Object.entries(questions).map(([key, asked]) => [key, { method: 'elicitation/create', params: asked }]),
+    )
+    const result =
+      params.inputResponses === undefined
+        ? { resultType: 'input_required', inputRequests }
+        : { resultType: 'complete', content: [{ type: 'text', text: JSON.stringify(params.inputResponses) }] }
+    return jsonResponse({ jsonrpc: '2.0', id, result })
+  })
+
+describe('createMcpEndpoint, when an upstream of 2026-07-28 sends the user of a client of 2025-11-25 to a URL', () => {
+  // Regression: the 2025 era requires what the other one does not have, so that its clients took the question for broken.
+  it('gives each such question an elicitationId of its own, and leaves one that it has and other questions as they are', async () => {
+    const url = { mode: 'url', message: 'Pay', url: 'https://pay.example/' }
+    const withId = { ...url, elicitationId: 'of the upstream' }
+    const form = { mode: 'form', message: 'How much?', requestedSchema: { type: 'object', properties: {} } }
+    await using upstream = await startAsking({ first: url, second: url, withId, form })
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const client = new Client({ name: 'x', version: '1' }, { capabilities: { elicitation: { url: {}, form: {} } } })
+    const asked: ElicitRequest['params'][] = []
+    client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+      asked.push(params)
+      return { action: 'accept' }
+    })
+    await client.connect(new StreamableHTTPClientTransport(new URL(world.url('ada'))))
+    const { content } = await client.callTool({ name: 'one', arguments: {} })
+    const accepted = { action: 'accept' }
+    const text = JSON.stringify({ first: accepted, second: accepted, withId: accepted, form: accepted })
+    expect(content).toEqual([{ type: 'text', text }])
+    expect(asked).toEqual([
+      { ...url, elicitationId: expect.any(String) },
+      { ...url, elicitationId: expect.any(String) },
+      withId,
+      form,
+    ])
+    expect(new Set(asked.map((params) => 'elicitationId' in params && params.elicitationId)).size).toBe(4)
+    await client.close()
   })
 })

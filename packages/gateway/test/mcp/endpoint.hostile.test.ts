@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { legacyRequest, modernRequest } from './support/clients.ts'
@@ -56,6 +57,28 @@ describe('createMcpEndpoint, schemas', () => {
     const { _meta: meta } = await list(world)
     expect(meta).not.toHaveProperty('latchkey/refused')
   })
+
+  it.each([
+    ['as they are', []],
+    ['pinned', ['mail']],
+  ])(
+    'T46: names no refused tool to a session token that is narrowed to others, of tools that are taken %s',
+    async (_case, pin) => {
+      const tools = ['bomb', 'other'].map((name) => toolOf(name, nested(100)))
+      await using upstream = await startScriptedUpstream(`[${tools.join(',')},${toolOf('good', '{}')}]`)
+      await using world = await createWorld({ connections: { mail: upstream.url }, pin })
+      const refusedTo = async (narrowing: readonly string[]) => {
+        const authorization = `Bearer ${await world.token('ada', { tools: narrowing })}`
+        const { body, headers } = modernRequest('tools/list')
+        const response = await world.post(world.staticUrl(), body, { ...headers, authorization })
+        const { result } = await response.json()
+        expect(result.tools).toEqual([JSON.parse(toolOf('good', '{}'))])
+        return result['_meta']['latchkey/refused']
+      }
+      expect(await refusedTo(['good'])).toBeUndefined()
+      expect(await refusedTo(['good', 'bomb'])).toEqual([{ connection: 'mail', name: 'bomb', problem: 'too_deep' }])
+    },
+  )
 
   it('T46: never fetches what a schema refers to, and compiles no pattern', async () => {
     let fetched = 0
@@ -303,15 +326,17 @@ describe('createMcpEndpoint, answers that are too long or not for the client', (
   })
 })
 
-/** A client of 2025-11-25 that can be asked, towards an upstream of 2026-07-28 that asks so many things at once. */
-async function askedFor(count: number): Promise<string> {
-  await using upstream = await startScriptedUpstream('[]', (body) => {
-    const question = { method: 'elicitation/create', params: { mode: 'form', message: 'x', requestedSchema: {} } }
-    const inputRequests = Object.fromEntries(Array.from({ length: count }, (_, index) => [`q${index}`, question]))
-    const result = { resultType: 'input_required', inputRequests }
-    return jsonResponse({ jsonrpc: '2.0', id: JSON.parse(body).id, result })
-  })
-  await using world = await createWorld({ connections: { mail: upstream.url } })
+const QUESTION = { method: 'elicitation/create', params: { mode: 'form', message: 'x', requestedSchema: {} } }
+
+/** Answers a call by asking this many times at once. */
+function asks(body: string, count: number, question: object = QUESTION): Response {
+  const inputRequests = Object.fromEntries(Array.from({ length: count }, (_, index) => [`q${index}`, question]))
+  const result = { resultType: 'input_required', inputRequests }
+  return jsonResponse({ jsonrpc: '2.0', id: JSON.parse(body).id, result })
+}
+
+/** A call of a client of 2025-11-25 that can be asked. */
+async function askableCall(world: World) {
   const initialize = legacyRequest('initialize', {
     protocolVersion: '2025-11-25',
     capabilities: { elicitation: { form: {} } },
@@ -321,8 +346,32 @@ async function askedFor(count: number): Promise<string> {
   const session = opened.headers.get('mcp-session-id') ?? ''
   await opened.text()
   const { body, headers } = legacyRequest('tools/call', { name: 'one', arguments: {} })
-  const response = await world.post(world.url('ada'), body, { ...headers, 'mcp-session-id': session })
-  return await response.text()
+  return { body, headers: { ...headers, 'mcp-session-id': session } }
+}
+
+/** What a client is told whose upstream, of 2026-07-28, asks so many things at once. */
+async function askedFor(count: number): Promise<string> {
+  await using upstream = await startScriptedUpstream('[]', (body) => asks(body, count))
+  await using world = await createWorld({ connections: { mail: upstream.url } })
+  const { body, headers } = await askableCall(world)
+  return await (await world.post(world.url('ada'), body, headers)).text()
+}
+
+/** Sends a request, reads its answer up to this text, and goes away without having read the rest. */
+async function leaveAt(text: string, url: string, body: string, headers: Record<string, string>): Promise<void> {
+  const { hostname, host, port, pathname } = new URL(url)
+  const own = { host, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+  const all = { ...own, ...headers, 'content-length': Buffer.byteLength(body) }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`)
+  const socket = connect(Number(port), hostname)
+  socket.write(`POST ${pathname} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
+  let received = ''
+  for await (const piece of socket.setEncoding('utf8')) {
+    received += piece
+    // Which destroys the socket.
+    if (received.includes(text)) return
+  }
+  throw new Error(`the answer ended before ${text}: ${received}`)
 }
 
 describe('createMcpEndpoint, an upstream that asks too much', () => {
@@ -332,5 +381,21 @@ describe('createMcpEndpoint, an upstream that asks too much', () => {
 
   it('ends the call when it asks for nothing, again and again', async () => {
     expect(await askedFor(0)).toContain('asked for input more than 10 times')
+  })
+
+  // Regression: nobody waited yet for the answers to what the client had not read, and that they failed ended the process.
+  // Vitest fails for a rejection that nobody handles.
+  it('goes on with other calls when a client gives a call up and has not read what it is asked', async () => {
+    const long = { ...QUESTION, params: { ...QUESTION.params, message: 'x'.repeat(MIB / 2) } }
+    await using upstream = await startScriptedUpstream('[]', (body) => {
+      const { id, params } = JSON.parse(body)
+      if (params.arguments?.isLast !== true) return asks(body, 16, long)
+      return jsonResponse({ jsonrpc: '2.0', id, result: { resultType: 'complete', content: [] } })
+    })
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const { body, headers } = await askableCall(world)
+    await leaveAt('elicitation/create', world.url('ada'), body, headers)
+    await expect.poll(() => world.logLines.at(-1)).toMatchObject({ outcome: 'aborted' })
+    expect((await call(world, 'one', { isLast: true })).text).toContain('"result"')
   })
 })
