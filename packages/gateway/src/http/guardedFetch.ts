@@ -43,7 +43,6 @@ export function createGuardedFetch({
   /** Each agent has a connector of its own, and with it its own TLS sessions. */
   const createAgent = (pipelining: number): Agent =>
     new Agent({
-      allowH2: false,
       connect: connectReadingInPieces({ lookup: policy.lookup, timeout: connectTimeoutMs, autoSelectFamily: true }),
       pipelining,
     })

@@ -383,6 +383,27 @@ describe('createGuardedFetch', () => {
     }
   })
 
+  it.each([undefined, 'account'])(
+    'T51 T52: offers no protocol but HTTP/1.1, in which nothing is sent again or shares a socket, in partition %s',
+    async (partition) => {
+      const hello = Promise.withResolvers<Buffer>()
+      const server = createTcpServer((socket) => {
+        socket.on('error', () => undefined)
+        socket.once('data', (chunk) => {
+          hello.resolve(chunk)
+          socket.destroy()
+        })
+      })
+      const port = await listen(server)
+      cleanups.push(async () => server.close())
+      const init = partition === undefined ? {} : { partition }
+      expect((await failureOf(guardedFetch()(`https://127.0.0.1:${port}/`, init))).code).toBe('upstream_unavailable')
+      // The whole of the extension by which a client offers protocols (RFC 7301, section 3.1): one name, of eight bytes.
+      const alpn = Buffer.concat([Buffer.of(0, 16, 0, 11, 0, 9, 8), Buffer.from('http/1.1')])
+      expect((await hello.promise).includes(alpn)).toBe(true)
+    },
+  )
+
   it('T40: uses no proxy from the environment', async () => {
     const proxy = await serve((_request, response) => response.end(CANARY))
     const { url } = await serve((_request, response) => response.end('direct'))
