@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createHttpClient } from '../src/http/httpClient.ts'
 
@@ -14,12 +14,16 @@ async function startPatient() {
     socket.on('data', () => socket.write(KEPT_ALIVE))
     onTestFinished(() => void socket.destroy())
   })
+  return { url: `http://127.0.0.1:${await portOf(server)}/`, connected: connected.promise }
+}
+
+async function portOf(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => void server.close())
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the server has no port')
-  return { url: `http://127.0.0.1:${address.port}/`, connected: connected.promise }
+  return address.port
 }
 
 describe('createHttpClient', () => {
@@ -36,4 +40,21 @@ describe('createHttpClient', () => {
       expect(await (await client.fetch(url)).text()).toBe('ok')
     },
   )
+
+  it('offers no protocol but HTTP/1.1, in which no call is sent again', async () => {
+    const hello = Promise.withResolvers<Buffer>()
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', (chunk) => {
+        hello.resolve(chunk)
+        socket.destroy()
+      })
+    })
+    const client = createHttpClient()
+    onTestFinished(() => client.close())
+    await expect(client.fetch(`https://127.0.0.1:${await portOf(server)}/`)).rejects.toThrow()
+    // The whole of the extension by which a client offers protocols (RFC 7301, section 3.1): one name, of eight bytes.
+    const alpn = Buffer.concat([Buffer.of(0, 16, 0, 11, 0, 9, 8), Buffer.from('http/1.1')])
+    expect((await hello.promise).includes(alpn)).toBe(true)
+  })
 })

@@ -25,7 +25,8 @@ export function createHttpClient({
   const limits = endless ? { headersTimeout: 0, bodyTimeout: 0 } : {}
   // undici keeps an idle socket for 4 s where the server does not say for how long, and most servers end it after 5 s: with
   // a longer time of ours a call could go out over a socket that is just being ended, and nobody knew whether it was made.
-  const agent = dispatcher ?? new Agent({ connect: { timeout: 5_000 }, ...limits })
+  // Over HTTP/2 undici would send a call again by itself where a server, or a proxy, says that it was not carried out.
+  const agent = dispatcher ?? new Agent({ allowH2: false, connect: { timeout: 5_000 }, ...limits })
   return {
     fetch: (url, init) => send(agent, url, init),
     // `destroy` and not `close`: an event stream that is still open would be waited for.
