@@ -12,8 +12,17 @@ export interface Available extends ReadItems {
 }
 
 interface Kept {
-  readonly made: readonly Contribution[]
+  readonly made: readonly KeptContribution[]
   readonly listing: Listing
+}
+
+/** What it was made of. A list is held by whoever reads it: when it is no more, nothing is the very same as it. */
+type KeptContribution = Unavailable | KeptAvailable
+
+interface KeptAvailable {
+  readonly from: AllowedConnection
+  readonly items: WeakRef<Available['items']>
+  readonly refused: WeakRef<Available['refused']>
 }
 
 const MAX_CHARS = 32 * 1024 * 1024
@@ -34,7 +43,7 @@ export function createKeptListings() {
       const known = kept.get(key)
       if (known !== undefined && isSame(known.made, made)) return known.listing
       const listing = make()
-      kept.set(key, { made, listing })
+      kept.set(key, { made: made.map(asKept), listing })
       return listing
     },
   }
@@ -46,21 +55,26 @@ function keyOf({ kind, era, principal: { config, userIdentifier, tools } }: List
   return JSON.stringify([userIdentifier, config.id, kind, era, start, tools === undefined ? null : [...tools]])
 }
 
-/** What it was made of is about as long as the text, and is held by it. */
+function asKept(made: Contribution): KeptContribution {
+  if ('reason' in made) return made
+  return { from: made.from, items: new WeakRef(made.items), refused: new WeakRef(made.refused) }
+}
+
 function sizeOf({ listing }: Kept): number {
   return BASE_CHARS + 2 * listing.result.length
 }
 
-function isSame(one: readonly Contribution[], other: readonly Contribution[]): boolean {
+function isSame(one: readonly KeptContribution[], other: readonly Contribution[]): boolean {
   return one.length === other.length && one.every((each, index) => isSameContribution(each, other[index]))
 }
 
-function isSameContribution(one: Contribution, other: Contribution | undefined): boolean {
+function isSameContribution(one: KeptContribution, other: Contribution | undefined): boolean {
   if (other === undefined) return false
   if ('reason' in one || 'reason' in other) {
     return 'reason' in one && 'reason' in other && one.reason === other.reason && one.connection === other.connection
   }
-  return one.items === other.items && one.refused === other.refused && isSameSource(one.from, other.from)
+  const isSameList = one.items.deref() === other.items && one.refused.deref() === other.refused
+  return isSameList && isSameSource(one.from, other.from)
 }
 
 /** The rows are read anew all the time, so they are compared by what they say. */

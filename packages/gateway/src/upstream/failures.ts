@@ -49,6 +49,13 @@ export function invalidUpstream({ name }: Connection, what: string, cause?: unkn
   return new GatewayError('upstream_invalid', `The connection "${name}" ${what}.`, { cause })
 }
 
+/** An answer that is none of MCP. */
+export function unexpectedAnswer(connection: Connection, status: number): GatewayError {
+  if (status >= 500 || status === 429) return unavailable(connection, `answered with status ${status}`)
+  const what = status === 200 ? 'something that is not an MCP message' : `status ${status} and without an MCP message`
+  return invalidUpstream(connection, `answered with ${what}`)
+}
+
 /** Why an answer was not read to its end. Where it met a limit, says which (security T44). */
 export function brokenAnswer(connection: Connection, error: unknown): GatewayError {
   if (error instanceof AnswerTooLarge) {

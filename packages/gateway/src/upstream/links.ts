@@ -24,7 +24,7 @@ export interface LinksDeps {
  * era says what its client can be asked, so there is one for each kind of client.
  */
 export interface LinkMemory {
-  readonly links: Map<LinkKey, Promise<Link>>
+  readonly links: Map<LinkKey, KnownLink>
   /** Those that have been made. */
   readonly made: Map<LinkKey, Link>
   /** It has been replaced: whoever still uses it is the last one. */
@@ -33,6 +33,12 @@ export interface LinkMemory {
 
 export function createLinkMemory(): LinkMemory {
   return { links: new Map(), made: new Map(), isForgotten: false }
+}
+
+interface KnownLink {
+  /** What it is made for, and made anew for. */
+  readonly wish: LinkWish
+  readonly link: Promise<Link>
 }
 
 type LinkKey = `${Era}:${CapabilityCode}:${LogLevel | ''}`
@@ -77,6 +83,14 @@ export interface LinkWish {
   readonly logLevel?: LogLevel | undefined
 }
 
+/** A route of which it is decided what link there is to be. */
+interface Way {
+  readonly target: PostTarget
+  readonly memory: LinkMemory
+  readonly key: LinkKey
+  readonly wish: LinkWish
+}
+
 export const MODERN_WISH: LinkWish = { era: 'modern', capabilities: NO_CAPABILITIES }
 
 /**
@@ -94,58 +108,58 @@ export function createLinks(deps: LinksDeps): Links {
   const { fetch, clock, shortLimits, sessions } = deps
 
   /** Made once for all who ask meanwhile, whoever of them goes away. */
-  async function linkOf(route: Route): Promise<Link> {
-    const key = keyOf(route)
+  async function linkOf(way: Way): Promise<Link> {
+    const { target, memory, key } = way
     for (;;) {
-      const link = route.memory.links.get(key)
-      if (link === undefined) return renew(route, undefined)
-      const known = await link.catch(ifRefused)
-      if (known !== undefined && isGood(known, route.target)) return known
-      if (route.memory.links.get(key) !== link) continue
+      const entry = memory.links.get(key)
+      if (entry === undefined) return renew(way, undefined)
+      const known = await entry.link.catch(ifRefused)
+      if (known !== undefined && isGood(known, target)) return known
+      if (memory.links.get(key) !== entry) continue
       if (known !== undefined) sessions.retire(known)
-      return renew(route, known)
+      return renew(way, known)
     }
   }
 
   /** Whoever loses the session first makes the new one; the others find it there. */
-  async function replaceSession(route: Route, lost: Link): Promise<Link> {
-    const current = await route.memory.links.get(keyOf(route))?.catch(ifRefused)
-    return current === undefined || current === lost ? renew(route, lost) : linkOf(route)
+  async function replaceSession(way: Way, lost: Link): Promise<Link> {
+    const current = await way.memory.links.get(way.key)?.link.catch(ifRefused)
+    return current === undefined || current === lost ? renew(way, lost) : linkOf(way)
   }
 
-  function renew(route: Route, stale: Link | undefined): Promise<Link> {
-    const key = keyOf(route)
-    const link = make(route, stale)
-    const { links, made } = route.memory
-    links.set(key, link)
-    link.then(
-      (done) => void (links.get(key) === link && made.set(key, done)),
-      () => void (links.get(key) === link && links.delete(key)),
+  function renew(way: Way, stale: Link | undefined): Promise<Link> {
+    const { key, wish } = way
+    const { links, made } = way.memory
+    const entry = { wish, link: make(way, stale) }
+    links.set(key, entry)
+    entry.link.then(
+      (done) => void (links.get(key) === entry && made.set(key, done)),
+      () => void (links.get(key) === entry && links.delete(key)),
     )
-    return link
+    return entry.link
   }
 
-  async function make(route: Route, stale: Link | undefined): Promise<Link> {
-    const { target, wants = MODERN_WISH } = route
+  async function make(way: Way, stale: Link | undefined): Promise<Link> {
+    const { target, wish } = way
     const limits = shortLimits()
     try {
-      const known = stale ?? anotherLink(route)
+      const known = stale ?? anotherLink(way)
       if (known !== undefined && isFresh(known)) {
-        return known.era === 'modern' ? known : await newSession(target, wants, limits)
+        return known.era === 'modern' ? known : await newSession(target, wish, limits)
       }
-      return (await legacyIfWanted(route, limits)) ?? (await foundOut(target, wants, limits))
+      return (await legacyIfWanted(way, limits)) ?? (await foundOut(target, wish, limits))
     } catch (error) {
       throw limits.signal?.aborted ? unavailable(target.connection, 'did not answer in time') : error
     }
   }
 
-  async function newSession(target: PostTarget, wants: LinkWish, limits: PostLimits): Promise<LegacyLink> {
-    return begun(await handshake(deps, target, wants.capabilities, limits), target, wants, limits)
+  async function newSession(target: PostTarget, wish: LinkWish, limits: PostLimits): Promise<LegacyLink> {
+    return begun(await handshake(deps, target, wish.capabilities, limits), target, wish, limits)
   }
 
-  async function foundOut(target: PostTarget, wants: LinkWish, limits: PostLimits): Promise<Link> {
-    const link = await establishLink(deps, target, wants.capabilities, limits)
-    return link.era === 'modern' ? link : begun(link, target, wants, limits)
+  async function foundOut(target: PostTarget, wish: LinkWish, limits: PostLimits): Promise<Link> {
+    const link = await establishLink(deps, target, wish.capabilities, limits)
+    return link.era === 'modern' ? link : begun(link, target, wish, limits)
   }
 
   async function begun(link: LegacyLink, target: PostTarget, { logLevel }: LinkWish, limits: PostLimits) {
@@ -162,10 +176,10 @@ export function createLinks(deps: LinksDeps): Links {
   }
 
   /** Undefined where the upstream does not take the handshake of the 2025 era, or can ask nobody for want of a session. */
-  async function legacyIfWanted({ target, wants }: Route, limits: PostLimits): Promise<Link | undefined> {
-    if (wants?.era !== 'legacy') return undefined
+  async function legacyIfWanted({ target, wish }: Way, limits: PostLimits): Promise<Link | undefined> {
+    if (wish.era !== 'legacy') return undefined
     try {
-      const link = await newSession(target, wants, limits)
+      const link = await newSession(target, wish, limits)
       return link.sessionId === undefined ? undefined : link
     } catch (error) {
       if (error instanceof GatewayError && error.code === 'upstream_invalid') return undefined
@@ -177,26 +191,28 @@ export function createLinks(deps: LinksDeps): Links {
    * What another kind of client of the same era has found out holds for this one too. What it is still finding out is not
    * waited for: it may be waiting for this one.
    */
-  function anotherLink(route: Route): Link | undefined {
-    const key = keyOf(route)
-    const era = key.slice(0, key.indexOf(':'))
-    for (const [other, link] of route.memory.made) {
-      if (other !== key && other.startsWith(`${era}:`) && isFresh(link)) return link
+  function anotherLink({ memory, key, wish }: Way): Link | undefined {
+    for (const [other, link] of memory.made) {
+      if (other !== key && other.startsWith(`${wish.era}:`) && isFresh(link)) return link
     }
     return undefined
   }
 
+  /**
+   * A session that works is not given up for its age: something may depend on it. One that does not may be one that the
+   * upstream has lost, and says so in a way of its own.
+   */
   function isGood(link: Link, { opened }: PostTarget): boolean {
-    return (
-      isFresh(link) && !sessions.isRetired(link) && (link.era === 'modern' || link.generation === opened.generation)
-    )
+    if (link.era === 'modern') return isFresh(link)
+    if (link.generation !== opened.generation || sessions.isRetired(link)) return false
+    return isFresh({ foundAt: sessions.workedAt(link) ?? link.foundAt })
   }
 
-  function isFresh(link: Link): boolean {
-    return clock() - link.foundAt < ERA_TTL_MS
+  function isFresh({ foundAt }: Pick<Link, 'foundAt'>): boolean {
+    return clock() - foundAt < ERA_TTL_MS
   }
 
-  async function attempt({ target, memory }: Route, link: Link, build: Build, limits: PostLimits): Promise<Sent> {
+  async function attempt({ target, memory }: Way, link: Link, build: Build, limits: PostLimits): Promise<Sent> {
     const over = sessions.enter(link)
     const leave = (): void => {
       over()
@@ -204,6 +220,7 @@ export function createLinks(deps: LinksDeps): Links {
     }
     try {
       const answer = await post(fetch, target, build(link, target), limits)
+      if (answer.ok) sessions.worked(link)
       if (answer.status !== 404 || link.era !== 'legacy' || link.sessionId === undefined) return { answer, link, leave }
       answer.discard()
     } catch (error) {
@@ -216,25 +233,25 @@ export function createLinks(deps: LinksDeps): Links {
 
   return {
     async send(route, build, limits) {
-      const { target } = route
-      const link = await linkOf(route)
-      noteUse(route)
+      const way = wayOf(route)
+      const link = await linkOf(way)
+      if (route.wants !== undefined) noteUse(way)
       try {
-        return await attempt(route, link, build, limits)
+        return await attempt(way, link, build, limits)
       } catch (error) {
         if (!(error instanceof SessionLost)) throw error
       }
-      const renewed = await replaceSession(route, link)
+      const renewed = await replaceSession(way, link)
       try {
-        return await attempt(route, renewed, build, limits)
+        return await attempt(way, renewed, build, limits)
       } catch (error) {
-        throw error instanceof SessionLost ? unavailable(target.connection, 'lost its session twice') : error
+        throw error instanceof SessionLost ? unavailable(way.target.connection, 'lost its session twice') : error
       }
     },
-    find: linkOf,
+    find: (route) => linkOf(wayOf(route)),
     forget(memory) {
       memory.isForgotten = true
-      for (const link of memory.links.values()) void link.then((made) => sessions.retire(made), ignore)
+      for (const { link } of memory.links.values()) void link.then((made) => sessions.retire(made), ignore)
       memory.links.clear()
       memory.made.clear()
     },
@@ -242,10 +259,8 @@ export function createLinks(deps: LinksDeps): Links {
 }
 
 /** A process of a program has lists of its own, so they are asked of the one that was used last. */
-function noteUse({ memory, target, wants }: Route): void {
-  if (target.connection.program === undefined || wants === undefined) return
-  const used = keyOf({ memory, target, wants })
-  const { links } = memory
+function noteUse({ memory: { links }, target, key: used }: Way): void {
+  if (target.connection.program === undefined) return
   if (links.keys().next().value === used) return
   const others = [...links].filter(([key]) => key !== used)
   for (const [key, link] of others) {
@@ -254,10 +269,15 @@ function noteUse({ memory, target, wants }: Route): void {
   }
 }
 
-function keyOf({ memory, wants }: Route): LinkKey {
-  if (wants === undefined) for (const any of memory.links.keys()) return any
-  const { era, capabilities, logLevel = '' } = wants ?? MODERN_WISH
-  return `${era}:${capabilities}:${logLevel}`
+/** Where any link will do, it is the one that there is, for whom it was made. */
+function wayOf({ target, memory, wants }: Route): Way {
+  const [first] = memory.links.values()
+  const wish = wants ?? first?.wish ?? MODERN_WISH
+  return { target, memory, key: keyOf(wish), wish }
+}
+
+function keyOf({ era, capabilities, logLevel }: LinkWish): LinkKey {
+  return `${era}:${capabilities}:${logLevel ?? ''}`
 }
 
 function ignore(): void {}

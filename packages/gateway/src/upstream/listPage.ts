@@ -2,6 +2,7 @@ import type { Connection } from '../domain.ts'
 import { invalidUpstream } from './failures.ts'
 import { itemProblem, type ItemProblem } from './itemProblem.ts'
 import { DuplicateKeyError, elements, member, members, objectOf, valueAt } from './jsonSpans.ts'
+import { ownText } from './ownText.ts'
 import { plainItem } from './plainItem.ts'
 import type { TextFlag } from './plainText.ts'
 import { isObject } from './protocol.ts'
@@ -91,8 +92,9 @@ function readItems(
     if (!isObject(value)) continue
     const json = text.slice(start, end)
     const problem = itemProblem(json)
-    if (problem === undefined) items.push(...readItem(kind, json, value))
-    else refused.push({ name: String(value[LISTS[kind].identifiedBy]).slice(0, MAX_NAME_CHARS), problem })
+    // The page is not kept for the sake of what is kept of it.
+    if (problem === undefined) items.push(...readItem(kind, ownText(json), value))
+    else refused.push({ name: ownText(String(value[LISTS[kind].identifiedBy]).slice(0, MAX_NAME_CHARS)), problem })
   }
   return { items, refused }
 }

@@ -73,10 +73,22 @@ export function forgetList({ known, pending }: ListMemory, kind: ListKind): void
   pending.delete(kind)
 }
 
+/** What an item takes besides its texts, counted in characters. */
+const BASE_CHARS = 200
+
 /** How many characters the lists take. */
 export function sizeOfLists({ known }: ListMemory): number {
   let size = 0
-  for (const { items } of known.values()) for (const { json } of items) size += json.length
+  for (const { items, refused } of known.values()) {
+    for (const item of items) size += BASE_CHARS + sizeOfItem(item)
+    for (const { name } of refused) size += BASE_CHARS + name.length
+  }
+  return size
+}
+
+function sizeOfItem({ name, json, original = '', legacy, mirrored }: UpstreamItem): number {
+  let size = name.length + json.length + original.length + (legacy?.json.length ?? 0)
+  for (const { header, path } of mirrored) size += BASE_CHARS + header.length + path.join('').length
   return size
 }
 

@@ -6,6 +6,7 @@ import type { Outgoing, PostLimits } from './post.ts'
 import { isObject, mediaType, SSE_TYPE } from './protocol.ts'
 import { parse, readAnswer } from './readAnswer.ts'
 import type { UpstreamAnswer } from './upstreamAnswer.ts'
+import type { UpstreamSessions } from './upstreamSessions.ts'
 
 /** What an upstream announces that a client may want to hear. */
 export type Announcement =
@@ -18,6 +19,7 @@ export interface NotificationsDeps {
   readonly send: (target: ListTarget, build: Build, wants: LinkWish, limits: PostLimits) => Promise<UpstreamAnswer>
   /** The limits of a short request, from now on. */
   readonly shortLimits: () => PostLimits
+  readonly sessions: Pick<UpstreamSessions, 'isRetired' | 'whenLost'>
 }
 
 export interface ListenOptions {
@@ -90,6 +92,7 @@ export function listenTo(deps: NotificationsDeps, options: ListenOptions & { rea
       current = stream
       void adjust()
       heard = (await readAnnouncements(stream.answer, onAnnouncement).catch(() => false)) || heard
+      stream.stop.abort()
       stream = next
       next = undefined
     }
@@ -103,8 +106,9 @@ export function listenTo(deps: NotificationsDeps, options: ListenOptions & { rea
     isAdjusting = true
     for (;;) {
       const stream = current
-      if (stream === undefined || next !== undefined || signal.aborted || !lacks(stream, uris)) break
-      await (stream.link.era === 'legacy' ? subscribe(stream, uris) : replace(stream))
+      if (stream === undefined || stream.stop.signal.aborted || signal.aborted) break
+      if (!isLeft(stream) && !lacks(stream, uris)) break
+      await (stream.link.era === 'legacy' && !isLeft(stream) ? subscribe(stream, uris) : replace(stream))
     }
     isAdjusting = false
   }
@@ -112,14 +116,25 @@ export function listenTo(deps: NotificationsDeps, options: ListenOptions & { rea
   async function subscribe(stream: OpenStream, wanted: ReadonlySet<string>): Promise<void> {
     const before = stream.uris
     stream.uris = new Set(wanted)
-    for (const uri of wanted) if (!before.has(uri)) await tell(deps, options, 'resources/subscribe', uri)
-    for (const uri of before) if (!wanted.has(uri)) await tell(deps, options, 'resources/unsubscribe', uri)
+    for (const uri of wanted) if (!before.has(uri)) await tellUnlessLeft(stream, 'resources/subscribe', uri)
+    for (const uri of before) if (!wanted.has(uri)) await tellUnlessLeft(stream, 'resources/unsubscribe', uri)
   }
 
-  /** What a stream of the new era tells of is said when it is opened. */
+  async function tellUnlessLeft(stream: OpenStream, method: string, uri: string): Promise<void> {
+    if (!isLeft(stream)) await tell(deps, options, method, uri)
+  }
+
+  /** There is a newer session, in which a subscription would be made: a stream tells of those of its own session. */
+  function isLeft({ link }: OpenStream): boolean {
+    return deps.sessions.isRetired(link)
+  }
+
+  /** What a stream of the new era tells of is said when it is opened; one of the 2025 era moves to the session of now. */
   async function replace(stream: OpenStream): Promise<void> {
     const opened = await open(deps, options, uris)
     if (typeof opened !== 'string') {
+      // Until then both of them tell, so that nothing is missed.
+      if (opened.link.era === 'legacy') await subscribe(opened, uris)
       // The old one has ended by itself meanwhile, and is opened anew.
       if (current !== stream) return opened.answer.discard()
       next = opened
@@ -143,19 +158,24 @@ function lacks({ link, uris }: OpenStream, wanted: ReadonlySet<string>): boolean
 }
 
 async function open(
-  { clientInfo, send }: NotificationsDeps,
+  { clientInfo, send, sessions }: NotificationsDeps,
   { target, wants, signal }: ListenOptions,
   uris: ReadonlySet<string>,
 ): Promise<OpenStream | 'busy' | 'none'> {
   const stop = new AbortController()
   let link: Link | undefined
+  let lost: AbortSignal | undefined
   const build = (over: Link): Outgoing => {
     link = over
+    lost = sessions.whenLost(over)
     return over.era === 'modern' ? listenMessage(uris, clientInfo) : { method: 'GET', headers: legacyHeaders(over) }
   }
   try {
     const answer = await send(target, build, wants, limitsOf(AbortSignal.any([signal, stop.signal])))
     if (link !== undefined && answer.ok && mediaType(answer.headers['content-type']) === SSE_TYPE) {
+      // It tells nothing more: whoever listens again knows that it may have missed something.
+      lost?.addEventListener('abort', () => stop.abort(), { signal: stop.signal })
+      if (lost?.aborted) stop.abort()
       return { answer, link, stop, uris: link.era === 'modern' ? uris : new Set() }
     }
     answer.discard()

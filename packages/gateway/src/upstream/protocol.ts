@@ -1,3 +1,5 @@
+import type { WrittenNumber } from './writtenNumber.ts'
+
 /** The Model Context Protocol's names, as far as a relay has to know them. */
 
 /** Revisions that carry version, identity and capabilities with each request, newest first. */
@@ -41,7 +43,8 @@ export const URL_ELICITATION_REQUIRED = -32_042
 
 export type Era = 'modern' | 'legacy'
 
-export type RequestId = string | number
+/** A number of a client is as it was written. */
+export type RequestId = string | number | WrittenNumber
 
 export const JSON_TYPE = 'application/json'
 export const SSE_TYPE = 'text/event-stream'
@@ -68,5 +71,6 @@ export function isResponseId(value: unknown): value is RequestId {
 }
 
 export function isRequestId(value: unknown): value is RequestId {
+  if (JSON.isRawJSON(value)) return value.rawJSON.length <= MAX_ID_CHARS
   return typeof value === 'string' ? value.length <= MAX_ID_CHARS : typeof value === 'number' && Number.isFinite(value)
 }

@@ -5,6 +5,7 @@ import { pauseAfter } from '../longText.ts'
 import { isObject, JSON_TYPE, mediaType, SSE_TYPE, type RequestId } from './protocol.ts'
 import type { SseReader } from './sseMessages.ts'
 import type { UpstreamAnswer } from './upstreamAnswer.ts'
+import { asParsed } from './writtenNumber.ts'
 
 /** A JSON-RPC response: its text as it came, and the same parsed. */
 export interface Answer {
@@ -36,9 +37,10 @@ async function readJsonAnswer(connection: Connection, response: UpstreamAnswer, 
 
 export function isAnswer(message: Record<string, unknown>, id: RequestId): boolean {
   if (message['jsonrpc'] !== '2.0' || 'method' in message) return false
-  if (isObject(message['result'])) return message['id'] === id
+  const isSame = message['id'] === asParsed(id)
+  if (isObject(message['result'])) return isSame
   // An error may come before the id could be read.
-  return isObject(message['error']) && (message['id'] === id || message['id'] === null || message['id'] === undefined)
+  return isObject(message['error']) && (isSame || message['id'] === null || message['id'] === undefined)
 }
 
 /** Undefined for what is no JSON object. Throws `TooComplexError` for more of it than a parser should be given. */

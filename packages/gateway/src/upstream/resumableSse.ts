@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AnswerTooLarge, GatewayError } from '../errors.ts'
 import type { GuardedAnswer } from '../services.ts'
+import { ownText } from './ownText.ts'
 import type { PostLimits } from './post.ts'
 import { mediaType, SSE_TYPE } from './protocol.ts'
 import { readSse, type SseItem, type SseReader } from './sseMessages.ts'
@@ -129,19 +130,31 @@ function mayPass(failure: unknown): boolean {
   return failure === undefined || (failure instanceof GatewayError && failure.code === 'upstream_unavailable')
 }
 
-/** Of the events that were read before, so many are known again. */
+/** Of the events that were read before, so many are known again, with ids of so many characters together. */
 const MAX_SEEN_IDS = 1_000
+const MAX_SEEN_CHARS = 64 * 1024
 
 /** Tells events that have come from those that come again, on a later stream. */
 function createSeenIds(): (id: string | undefined, stream: number) => boolean {
   const seenOn = new Map<string, number>()
+  let chars = 0
+
+  function remember(id: string, stream: number): void {
+    if (!seenOn.has(id)) chars += id.length
+    seenOn.set(ownText(id), stream)
+    for (const oldest of seenOn.keys()) {
+      if (seenOn.size <= MAX_SEEN_IDS && chars <= MAX_SEEN_CHARS) break
+      seenOn.delete(oldest)
+      chars -= oldest.length
+    }
+  }
+
   return (id, stream) => {
-    if (id === undefined) return true
+    // What cannot be asked for is not an id by which anything comes again.
+    if (id === undefined || !SENDABLE_ID.test(id)) return true
     const before = seenOn.get(id)
     if (before !== undefined && before < stream) return false
-    seenOn.set(id, stream)
-    const [oldest] = seenOn.keys()
-    if (seenOn.size > MAX_SEEN_IDS && oldest !== undefined) seenOn.delete(oldest)
+    remember(id, stream)
     return true
   }
 }

@@ -12,11 +12,17 @@ export interface UpstreamSessions {
   opened(link: LegacyLink, target: PostTarget): void
   /** Something goes on in it from now on, until what this gives is called. */
   enter(link: Link): () => void
+  /** The upstream has done in it what it was asked for. */
+  worked(link: Link): void
+  /** When that was, or when it was made. Undefined for a link that is no open session. */
+  workedAt(link: Link): number | undefined
   /** Nothing new will go on in it. */
   retire(link: Link): void
   isRetired(link: Link): boolean
   /** The upstream does not know it any more. */
   lost(link: Link): void
+  /** Aborted when it is lost. Undefined for a link that is no open session. */
+  whenLost(link: Link): AbortSignal | undefined
   /** Ends all of them, whatever goes on in them, as far as that is possible in a bounded time. */
   close(): Promise<void>
 }
@@ -31,7 +37,9 @@ interface Open {
   readonly target: PostTarget
   underWay: number
   usedAt: number
+  workedAt: number
   isRetired: boolean
+  readonly lost: AbortController
 }
 
 /** One in which nothing has gone on for so long is retired. */
@@ -78,7 +86,8 @@ export function createUpstreamSessions({ fetch, clock, limits }: UpstreamSession
   return {
     opened(link, target) {
       if (link.sessionId === undefined) return
-      open.set(link, { target, underWay: 0, usedAt: clock(), isRetired: false })
+      const [usedAt, lost] = [clock(), new AbortController()]
+      open.set(link, { target, underWay: 0, usedAt, workedAt: usedAt, isRetired: false, lost })
       sweep()
     },
     enter(link) {
@@ -95,9 +104,19 @@ export function createUpstreamSessions({ fetch, clock, limits }: UpstreamSession
         if (session.isRetired) retire(link)
       }
     },
+    worked(link) {
+      const session = open.get(link)
+      if (session !== undefined) session.workedAt = clock()
+    },
+    workedAt: (link) => open.get(link)?.workedAt,
     retire,
     isRetired: (link) => link.era === 'legacy' && link.sessionId !== undefined && (open.get(link)?.isRetired ?? true),
-    lost: (link) => void open.delete(link),
+    lost(link) {
+      const session = open.get(link)
+      open.delete(link)
+      session?.lost.abort()
+    },
+    whenLost: (link) => open.get(link)?.lost.signal,
     async close() {
       clearInterval(timer)
       const signal = AbortSignal.timeout(CLOSE_WITHIN_MS)

@@ -155,7 +155,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
       options.onAnnouncement(announcement)
     }
     const signal = AbortSignal.any([options.signal, closing.signal])
-    return listenTo({ clientInfo, send: sendTo, shortLimits }, { ...options, onAnnouncement, signal })
+    return listenTo({ clientInfo, send: sendTo, shortLimits, sessions }, { ...options, onAnnouncement, signal })
   })
 
   return {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { heldBytes } from '../upstream/support/heldBytes.ts'
 import { modernRequest } from './support/clients.ts'
 import { startLegacyUpstream, startScriptedUpstream } from './support/upstreams.ts'
 import { createWorld } from './support/world.ts'
@@ -39,6 +40,19 @@ describe('createMcpEndpoint, lists that it has read', () => {
     const last = others.at(-1) ?? ''
     for (const user of [first, last]) await list(user)
     expect([steady, first, last].map(timesAsked)).toEqual([1, 2, 1])
+  })
+
+  it('T44: are held no longer than that, also where an answer that was made of them is kept', async () => {
+    await using upstream = await startScriptedUpstream(TOOLS)
+    await using world = await createWorld({ connections: { mail: upstream.url }, allow: { mail: ['small'] } })
+    const list = async (user: string) => {
+      const { body, headers } = modernRequest('tools/list')
+      expect(await (await world.post(world.url(user), body, headers)).text()).toContain('"small"')
+    }
+    await list('first')
+    const before = heldBytes()
+    for (let index = 0; index < (1.6 * CAP) / TOOLS.length; index += 1) await list(`user${index}`)
+    expect(heldBytes() - before).toBeLessThan(1.2 * CAP)
   })
 
   it('cost no session at a 2025 upstream when they are kept', async () => {

@@ -14,7 +14,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { describe, expect, it } from 'vitest'
-import { legacyRequest } from './support/clients.ts'
+import { legacyRequest, modernRequest } from './support/clients.ts'
 import { listen } from './support/listen.ts'
 import { createWorld, type World } from './support/world.ts'
 
@@ -63,6 +63,7 @@ async function startLegacy({ subscribe = true }: TellingOptions = {}) {
   const sessions = new Map<string, { transport: WebStandardStreamableHTTPServerTransport; close(): void }>()
   const told: { server: LegacyServer; uris: Set<string> }[] = []
   const asked: string[] = []
+  let isRefusing = false
 
   function createServer(): LegacyServer {
     const capabilities = { tools: {}, logging: {}, resources: { ...(subscribe && { subscribe }) } }
@@ -98,6 +99,10 @@ async function startLegacy({ subscribe = true }: TellingOptions = {}) {
   const listener = await listen(async (request) => {
     const id = request.headers.get('mcp-session-id')
     const known = id === null ? undefined : sessions.get(id)
+    if (isRefusing) {
+      isRefusing = false
+      return new Response(null, { status: 401 })
+    }
     if (known !== undefined) return known.transport.handleRequest(request)
     if (id !== null) return new Response(null, { status: 404 })
     const transport: WebStandardStreamableHTTPServerTransport = new WebStandardStreamableHTTPServerTransport({
@@ -111,10 +116,15 @@ async function startLegacy({ subscribe = true }: TellingOptions = {}) {
   return {
     url: `${listener.origin}/mcp`,
     asked,
+    /** The next request is refused for its credential. */
+    refuse: () => void (isRefusing = true),
+    /** Forgets every session and leaves their streams open. */
+    forget: () => sessions.clear(),
     hangUp: () => sessions.forEach((session) => session.close()),
     isWatched: (uri: string) => told.some(({ uris }) => uris.has(uri)),
     update(uri: string) {
-      for (const { server, uris } of told) if (uris.has(uri)) void server.sendResourceUpdated({ uri })
+      const open = told.filter(({ server }) => server.transport !== undefined)
+      for (const { server, uris } of open) if (uris.has(uri)) void server.sendResourceUpdated({ uri })
     },
     [Symbol.asyncDispose]: () => listener.close(),
   } satisfies Telling & Record<string, unknown>
@@ -214,17 +224,49 @@ describe('createMcpEndpoint, subscriptions to resources', () => {
     expect(upstream.isWatched(MAIL)).toBe(true)
   })
 
-  it('are made anew when the stream of the upstream was broken', async () => {
+  it.each([
+    ['the stream of the upstream was broken', 'hangUp'],
+    ['the upstream has lost the session, with the stream still open', 'forget'],
+  ] as const)('are made anew when %s', async (_what, happens) => {
     await using upstream = await startLegacy()
     await using world = await createWorld({ connections: { mail: upstream.url } })
     await using client = await connectModern(world)
     await client.subscribe(NEWS)
     await expect.poll(() => upstream.asked).toEqual([`+${NEWS}`])
-    upstream.hangUp()
+    upstream[happens]()
+    const { body, headers } = modernRequest('tools/call', { name: 'talk' })
+    await world.post(world.url('ada'), body, headers)
     await expect.poll(() => upstream.asked, { timeout: 10_000 }).toEqual([`+${NEWS}`, `+${NEWS}`])
     upstream.update(NEWS)
     await expect.poll(() => client.heard).toEqual([NEWS])
   })
+
+  it.each([
+    ['the credential was renewed', ({ upstream }) => upstream.refuse()],
+    ['the account became ACTIVE again', ({ world }) => world.setStatus('ada', 'mail', 'ACTIVE')],
+    ['the upstream had forgotten it', ({ upstream }) => upstream.forget()],
+  ] satisfies [string, (around: { upstream: Awaited<ReturnType<typeof startLegacy>>; world: World }) => void][])(
+    'are heard of in the session in which they are made, also when %s',
+    async (_what, renew) => {
+      await using upstream = await startLegacy()
+      await using world = await createWorld({ connections: { mail: upstream.url } })
+      await using subscriber = await connectLegacy(world)
+      await subscriber.subscribe(NEWS)
+      await expect.poll(() => upstream.asked).toContain(`+${NEWS}`)
+      renew({ upstream, world })
+      await subscriber.client.callTool({ name: 'talk' })
+      await subscriber.subscribe(MAIL)
+      await expect
+        .poll(
+          () => {
+            for (const uri of [NEWS, MAIL]) upstream.update(uri)
+            return new Set(subscriber.heard)
+          },
+          { timeout: 10_000 },
+        )
+        .toEqual(new Set([NEWS, MAIL]))
+    },
+  )
 
   it.each([
     ['2026-07-28', startModern],
@@ -243,6 +285,10 @@ describe('createMcpEndpoint, subscriptions to resources', () => {
     await using world = await createWorld({ connections: { mail: upstream.url } })
     await using legacy = await connectLegacy(world)
     await expect(legacy.subscribe('x://refused')).rejects.toThrow('there is no such resource')
+    await legacy.subscribe(NEWS)
+    await legacy.subscribe(MAIL)
+    await expect.poll(() => upstream.asked.filter((asked) => asked === `+${MAIL}`)).toHaveLength(2)
+    expect(upstream.asked.filter((asked) => asked === '+x://refused')).toHaveLength(1)
   })
 
   it('are refused without a session, and where there are too many', async () => {
@@ -276,6 +322,26 @@ describe('createMcpEndpoint, logging/setLevel', () => {
       expect(await plain()).toEqual(['as much as I like'])
       expect(await alert()).toEqual(['as much as alert'])
     }
+  })
+
+  it('holds also in a session that was made anew for a list', async () => {
+    await using upstream = await startLegacy()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: INFO }
+    let session: Record<string, string> = {}
+    const ask = async (method: string, given: Record<string, unknown> = {}) => {
+      const { body, headers } = legacyRequest(method, given)
+      const response = await world.post(world.url('ada'), body, { ...headers, ...session })
+      const id = response.headers.get('mcp-session-id')
+      if (id !== null) session = { 'mcp-session-id': id }
+      return await response.text()
+    }
+    await ask('initialize', params)
+    await ask('logging/setLevel', { level: 'debug' })
+    await ask('prompts/get', { name: 'none' })
+    upstream.forget()
+    await ask('resources/list')
+    expect(await ask('tools/call', { name: 'talk' })).toContain('as much as debug')
   })
 
   it('takes the stream of its client along', async () => {

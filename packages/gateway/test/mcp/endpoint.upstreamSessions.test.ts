@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { legacyRequest, modernRequest } from './support/clients.ts'
-import { startLegacyUpstream, startModernUpstream, type Seen, type TestUpstream } from './support/upstreams.ts'
+import {
+  jsonResponse,
+  startLegacyUpstream,
+  startModernUpstream,
+  type Seen,
+  type TestUpstream,
+} from './support/upstreams.ts'
 import { createWorld, type World } from './support/world.ts'
 
 async function call(world: World, user: string, name = 'echo', args: object = { text: 'x' }): Promise<string> {
@@ -93,6 +99,67 @@ describe('createMcpEndpoint, sessions at 2025 upstreams', () => {
     expect(upstream.seen.filter(({ body }) => body.includes('"initialize"'))).toHaveLength(3)
   })
 
+  it('keeps a session for as long as it is used, however old it is', async () => {
+    await using upstream = await startLegacyUpstream()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await call(world, 'ada')
+    const session = lastCall(upstream)
+    for (let time = 0; time < 6; time += 1) {
+      world.clock.now += 25 * 60_000
+      expect(await call(world, 'ada')).toContain('"echoed":"x"')
+      expect(lastCall(upstream)).toEqual(session)
+    }
+    expect(ended(upstream)).toEqual([])
+  })
+
+  it('gives a session up in which nothing has worked for an hour', async () => {
+    await using upstream = await startLegacyUpstream()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await call(world, 'ada')
+    const { session } = lastCall(upstream)
+    // As many servers answer that have lost a session.
+    const error = { code: -32_000, message: 'Bad Request: No valid session ID provided' }
+    upstream.intercept = ({ headers }) =>
+      headers.get('mcp-session-id') === session ? jsonResponse({ jsonrpc: '2.0', error, id: null }, 400) : undefined
+    for (let time = 0; time < 2; time += 1) {
+      world.clock.now += 25 * 60_000
+      expect(await call(world, 'ada')).toContain(error.message)
+    }
+    world.clock.now += 25 * 60_000
+    expect(await call(world, 'ada')).toContain('"echoed":"x"')
+  })
+
+  it('leaves the session of before also where somebody listens in it', async () => {
+    await using upstream = await startLegacyUpstream()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const mine = await sessionFor(world, { form: {} })
+    const headers = { accept: 'text/event-stream', 'mcp-session-id': mine, 'mcp-protocol-version': '2025-11-25' }
+    const listening = new AbortController()
+    await fetch(world.url('ada'), { headers, signal: listening.signal })
+    const heardIn = () => upstream.seen.filter(({ method }) => method === 'GET').map(sessionOf)
+    await expect.poll(heardIn).toHaveLength(1)
+    world.setStatus('ada', 'mail', 'ACTIVE')
+    await expect.poll(() => ended(upstream)).toEqual(heardIn().slice(0, 1))
+    expect(heardIn()[1]?.authorization).toBe(`Bearer upstream-${world.account('ada', 'mail').id}-2`)
+    listening.abort()
+  })
+
+  it('makes a session anew for the clients whose it is when a list was asked for in it', async () => {
+    await using upstream = await startLegacyUpstream()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const session = { 'mcp-session-id': await sessionFor(world, { form: {} }) }
+    const ask = async (method: string, params = {}) => {
+      const { body, headers } = legacyRequest(method, params)
+      return await (await world.post(world.url('ada'), body, { ...headers, ...session })).text()
+    }
+    await ask('prompts/get', { name: 'none' })
+    upstream.forgetSessions()
+    await ask('resources/list')
+    await ask('prompts/get', { name: 'none' })
+    const opened = upstream.seen.filter(({ body }) => body.includes('"initialize"'))
+    expect(opened.map(({ body }) => JSON.parse(body).params.capabilities)).toEqual([ASKED, ASKED])
+  })
+
   it('ends each session when it closes, whatever the upstream says to that, and none that was lost', async () => {
     await using upstream = await startLegacyUpstream()
     const world = await createWorld({ connections: { mail: upstream.url } })
@@ -116,6 +183,8 @@ describe('createMcpEndpoint, sessions at 2025 upstreams', () => {
     expect(ended(upstream)).toHaveLength(1)
   })
 })
+
+const ASKED = { elicitation: { form: {} } }
 
 /** A client of the 2025 era that can be asked this. */
 async function sessionFor(world: World, elicitation: object): Promise<string> {
