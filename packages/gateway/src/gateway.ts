@@ -2,6 +2,7 @@ import { openAccounts, type AccountRooms } from './assembly/openAccounts.ts'
 import { openCredentials, openOAuth } from './assembly/openCredentials.ts'
 import { openFoundation, type Foundation } from './assembly/openFoundation.ts'
 import { openPrograms } from './assembly/openPrograms.ts'
+import { toldOnceRead } from './assembly/toldOnceRead.ts'
 import { auditedWebhooks } from './audit/audited.ts'
 import { createClosers, type Closers } from './closers.ts'
 import type { GatewayOptions } from './config/gatewayOptions.ts'
@@ -13,7 +14,7 @@ import { createStatusEvents } from './control/statusEvents.ts'
 import { GatewayError } from './errors.ts'
 import { createApp } from './http/app.ts'
 import { createOutboundPolicy } from './http/outboundPolicy.ts'
-import { createMcpEndpoint } from './mcp/endpoint.ts'
+import { createMcpEndpoint, type ClosingMcpEndpoint } from './mcp/endpoint.ts'
 import { createUnknownTools } from './mcp/unknownTools.ts'
 import type { Keys, Vault } from './services.ts'
 import type { Store } from './store/store.ts'
@@ -40,7 +41,10 @@ export interface Gateway extends AsyncDisposable {
    * but nobody else's business. There only where the option `telemetry.prometheus` is true.
    */
   readonly metrics: (() => Promise<string>) | undefined
-  /** Ends open event streams, lets requests be answered that have begun, then closes sockets and the store. Idempotent. */
+  /**
+   * Ends open event streams, lets requests be answered that have begun (tool calls for ten seconds at most), then closes
+   * sockets and the store. Idempotent.
+   */
   close(): Promise<void>
 }
 
@@ -86,8 +90,11 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const custody = openCredentials(options, foundation, rooms, ways, closers)
   const programs = openPrograms(options, rooms, ways, closers)
   const all = { ...options, ...foundation, ...rooms, ...ways, ...custody, ...programs }
+  const read = toldOnceRead({ ...rooms, log: options.log })
+  closers.add(read.close)
   const mcp = createMcpEndpoint({
     ...all,
+    changes: read.changes,
     fetch: programs.upstreamFetch,
     onUse: rooms.lastUsed.note,
     serverInfo: CLIENT_INFO,
@@ -110,7 +117,7 @@ async function assemble(options: ParsedOptions, closers: Closers): Promise<Gatew
   const connect = openConnect(options, all)
   const isHealthy = async () => await canRead(store)
   const app = createApp({ ...options, ...operations, control, connect, mcp, isHealthy, telemetry, readiness })
-  const fetch = answeredBeforeClosing(closers, (request, environment) => app.fetch(request, environment))
+  const fetch = answeredBeforeClosing(closers, mcp, (request, environment) => app.fetch(request, environment))
   closers.add(() => closing.abort())
   const { drain } = operations
   return { fetch, drain, metrics, close: closers.closeAll, [Symbol.asyncDispose]: closers.closeAll }
@@ -152,13 +159,17 @@ function openConnect(options: ParsedOptions, rooms: Rooms) {
   })
 }
 
-/** Lets requests be answered that have begun when the gateway closes. */
+/** Lets requests be answered that have begun when the gateway closes. Calls have one grace, however they are answered. */
 function answeredBeforeClosing(
   closers: Closers,
+  mcp: Pick<ClosingMcpEndpoint, 'endCalls'>,
   fetch: (request: Request, environment?: unknown) => Response | Promise<Response>,
 ): Gateway['fetch'] {
   const answering = new Set<Promise<Response>>()
-  closers.add(async () => void (await Promise.allSettled(answering)))
+  closers.add(async () => {
+    const answered = Promise.allSettled(answering)
+    await Promise.all([answered, mcp.endCalls(answered)])
+  })
   return async (request, environment) => {
     const answer = Promise.resolve(fetch(request, environment))
     answering.add(answer)

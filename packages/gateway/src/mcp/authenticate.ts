@@ -1,6 +1,6 @@
 import type { McpConfig } from '../domain.ts'
 import type { AsOf, Configs, Instances, Keys, Revocations } from '../services.ts'
-import type { SessionTokens } from './sessionTokens.ts'
+import type { SessionTokens, VerifiedSession } from './sessionTokens.ts'
 
 /** Whose endpoint this request is for, and what narrows it. Found anew on every request. */
 export interface Principal {
@@ -17,13 +17,18 @@ export interface Principal {
   readonly asOf: AsOf
   /** How many changes had been told when this was found out. */
   readonly since: number
-  /** Looks once more whether this is still so. */
+  /**
+   * Looks once more whether this is still so: whether the access was taken away. That a token has expired meanwhile ends
+   * nothing that has begun with it; who begins something asks `expiresAt`.
+   */
   readonly again: () => Promise<Authentication>
 }
 
 type Found = Omit<Principal, 'again' | 'since'>
 
-export type Authentication = Principal | 'unknown_url' | 'invalid_token'
+export type Denied = 'unknown_url' | 'invalid_token'
+
+export type Authentication = Principal | Denied
 
 export interface AuthenticateDeps {
   /** How many changes have been told so far. */
@@ -44,17 +49,15 @@ export async function authenticate(
   endpoint: string,
   authorization: string | null,
 ): Promise<Authentication> {
-  const since = deps.changeCount()
-  const found = await find(deps, endpoint, authorization)
-  return typeof found === 'string'
-    ? found
-    : { ...found, since, again: () => authenticate(deps, endpoint, authorization) }
+  if (endpoint.startsWith(URL_SECRET_PREFIX)) return await establish(deps, () => byUrlSecret(deps, endpoint))
+  if (endpoint.startsWith(CONFIG_PREFIX)) return await bySessionToken(deps, endpoint, authorization)
+  return 'unknown_url'
 }
 
-async function find(deps: AuthenticateDeps, endpoint: string, authorization: string | null) {
-  if (endpoint.startsWith(URL_SECRET_PREFIX)) return byUrlSecret(deps, endpoint)
-  if (endpoint.startsWith(CONFIG_PREFIX)) return bySessionToken(deps, endpoint, authorization)
-  return 'unknown_url'
+async function establish(deps: AuthenticateDeps, find: () => Promise<Found | Denied>): Promise<Authentication> {
+  const since = deps.changeCount()
+  const found = await find()
+  return typeof found === 'string' ? found : { ...found, since, again: () => establish(deps, find) }
 }
 
 async function byUrlSecret(
@@ -75,24 +78,31 @@ async function byUrlSecret(
 
 /** The token is verified before the database is asked, so a URL without one tells nothing about which configs exist. */
 async function bySessionToken(
-  { sessionTokens, configs, revocations }: AuthenticateDeps,
+  deps: AuthenticateDeps,
   configId: string,
   authorization: string | null,
-): Promise<Found | 'unknown_url' | 'invalid_token'> {
+): Promise<Authentication> {
   const token = /^Bearer +([^\s]+)$/i.exec(authorization ?? '')?.[1]
   if (token === undefined) return 'invalid_token'
-  const claims = await sessionTokens.verify(token, configs.mcpServerUrl({ id: configId }))
-  if (claims === undefined || claims.configId !== configId) return 'invalid_token'
+  const session = await deps.sessionTokens.verify(token, deps.configs.mcpServerUrl({ id: configId }))
+  if (session === undefined || session.configId !== configId) return 'invalid_token'
+  return await establish(deps, () => bySession(deps, session))
+}
+
+async function bySession(
+  { configs, revocations }: AuthenticateDeps,
+  { configId, userIdentifier, epoch, tools, connectedAccountIds, expiresAt }: VerifiedSession,
+): Promise<Found | Denied> {
   const config = await configs.get(configId)
   if (config === undefined) return 'unknown_url'
-  if ((await revocations.epoch(claims.userIdentifier, configId)) !== claims.epoch) return 'invalid_token'
+  if ((await revocations.epoch(userIdentifier, configId)) !== epoch) return 'invalid_token'
   return {
     config,
-    userIdentifier: claims.userIdentifier,
+    userIdentifier,
     instanceId: undefined,
-    tools: claims.tools === undefined ? undefined : new Set(claims.tools),
-    accountIds: new Set(claims.connectedAccountIds),
-    expiresAt: claims.expiresAt,
-    asOf: { configId, epoch: claims.epoch },
+    tools: tools === undefined ? undefined : new Set(tools),
+    accountIds: new Set(connectedAccountIds),
+    expiresAt,
+    asOf: { configId, epoch },
   }
 }

@@ -26,7 +26,7 @@ import {
 } from '../upstream/protocol.ts'
 import { isAnswer } from '../upstream/readAnswer.ts'
 import type { MirroredArgument } from '../upstream/listPage.ts'
-import type { InboundRequest } from './inbound.ts'
+import { textAt, type InboundRequest } from './inbound.ts'
 import { isOurInputKey } from './inputKeys.ts'
 import { mirroredHeaders } from './mirroredHeaders.ts'
 
@@ -146,7 +146,7 @@ function toLegacy(call: InboundRequest, link: LegacyLink, details: CallDetails):
   const parts = partsOf(call)
   const upstreamId = link.nextId()
   const meta = isObject(call.params['_meta']) ? call.params['_meta'] : {}
-  const progressToken = meta['progressToken']
+  const progressToken = parts.meta && textAt(call.text, member(members(call.text, parts.meta.start), 'progressToken'))
   const edits = [...commonEdits(call, parts, details.edits), replaceId(call, upstreamId)]
   if (parts.meta !== undefined) edits.push(stripEnvelope(call.text, parts.meta, upstreamId))
   const isModernClient = call.era === 'modern'
@@ -163,7 +163,8 @@ function toLegacy(call: InboundRequest, link: LegacyLink, details: CallDetails):
 interface LegacyCall {
   readonly call: InboundRequest
   readonly upstreamId: RequestId
-  readonly progressToken: unknown
+  /** As the client wrote it. */
+  readonly progressToken: string | undefined
   readonly isModernClient: boolean
   /** A client of the new era says with each request how much it wants to be told; one of the old era may have said so. */
   readonly wantsLog: (level: unknown) => boolean
@@ -265,8 +266,7 @@ function progressForClient(text: string, message: Record<string, unknown>, legac
   const place = member(members(text), 'params')
   const token = place && member(members(text, place.start), 'progressToken')
   if (token === undefined) return { kind: 'drop' }
-  const original = JSON.stringify(legacy.progressToken)
-  return { kind: 'forward', text: applyEdits(text, [{ ...token, text: original }]) }
+  return { kind: 'forward', text: applyEdits(text, [{ ...token, text: legacy.progressToken }]) }
 }
 
 function withClientId(text: string, message: Record<string, unknown>, { call, isModernClient }: LegacyCall): string {

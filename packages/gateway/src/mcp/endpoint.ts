@@ -37,7 +37,7 @@ import { LISTS, type ListKind } from '../upstream/listPage.ts'
 import { logLevelOf } from '../upstream/logLevel.ts'
 import { pauseAfter } from '../longText.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
-import { authenticate, type Authentication, type Principal } from './authenticate.ts'
+import { authenticate, type Authentication, type Denied, type Principal } from './authenticate.ts'
 import { allowedConnections } from './allowedItems.ts'
 import { createAskedRequests } from './askedRequests.ts'
 import { discoverResult, initializeResult, type ServerInfo } from './identity.ts'
@@ -97,6 +97,14 @@ export interface McpEndpointDeps {
   readonly closeGraceMs?: number
 }
 
+export interface ClosingMcpEndpoint extends McpEndpoint {
+  /**
+   * Ends the streams of notifications, and lets calls end for as long as the grace: those under way, and those of
+   * requests that have begun and are not `answered` yet. Then it ends them. What else was begun goes on until `close`.
+   */
+  endCalls(answered: Promise<unknown>): Promise<void>
+}
+
 const MAX_BODY_BYTES = 10 * 1024 * 1024
 
 const LIST_OF_METHOD: ReadonlyMap<string, ListKind> = new Map(
@@ -107,7 +115,7 @@ const LIST_OF_METHOD: ReadonlyMap<string, ListKind> = new Map(
  * What agents connect to. It decides who and which tools anew on every request, answers what it can answer itself, and
  * relays `tools/call` message by message: it is no MCP server and no MCP client, and never decodes what it need not touch.
  */
-export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInspector {
+export function createMcpEndpoint(deps: McpEndpointDeps): ClosingMcpEndpoint & ToolInspector {
   const { limits, keys, vault, credentials, events, changes, fetch, clock, listTimeoutMs, onUse } = deps
   const fresh = createFreshReads(deps)
   const { instances, configs, accounts, revocations } = fresh
@@ -143,7 +151,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
     return (await limits.take('credential', credential)) ?? (await limits.take('user', userIdentifier))
   }
 
-  async function serve(request: Request, principal: Principal, log: RequestLog): Promise<Response> {
+  async function serve(request: Request, admitted: Principal, log: RequestLog): Promise<Response> {
     if (mediaType(request.headers.get('content-type')) !== JSON_TYPE) {
       return errorReply(
         null,
@@ -151,15 +159,10 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
         415,
       )
     }
-    let text: string
-    try {
-      text = await readBody(request, maxBodyBytes)
-    } catch (error) {
-      return unreadable(error, maxBodyBytes)
-    }
-    await pauseAfter(text)
-    const inbound = await readInbound(text, request.headers)
-    await pauseAfter(text)
+    const inbound = await readMessage(request)
+    const principal = await lookAgain(admitted)
+    if (typeof principal === 'string') return denial(principal)
+    if (inbound instanceof Response) return inbound
     const session = sessionOf(request, principal, inbound)
     if (session === 'unknown') return errorReply(null, { code: SESSION_NOT_FOUND, message: 'Session not found' }, 404)
     switch (inbound.kind) {
@@ -176,6 +179,25 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
       default:
         return inbound satisfies never
     }
+  }
+
+  async function readMessage(request: Request): Promise<Inbound | Response> {
+    let text: string
+    try {
+      text = await readBody(request, maxBodyBytes)
+    } catch (error) {
+      return unreadable(error, maxBodyBytes)
+    }
+    await pauseAfter(text)
+    const inbound = await readInbound(text, request.headers)
+    await pauseAfter(text)
+    return inbound
+  }
+
+  /** A body takes as long to arrive as its sender likes: nothing begins with what was good when the headers came. */
+  async function lookAgain(admitted: Principal): Promise<Authentication> {
+    if (admitted.expiresAt !== undefined && clock() >= admitted.expiresAt) return 'invalid_token'
+    return admitted.since === standing.changeCount() ? admitted : await admitted.again()
   }
 
   /** Only a client of the 2025 era that has a session opens a stream like this. */
@@ -268,6 +290,8 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
     const abort = new AbortController()
     const onGone = (): void => abort.abort(new Error('the client has gone'))
     request.signal.addEventListener('abort', onGone, { once: true })
+    // It may have gone before this, while its message was read: then nobody tells any more.
+    if (request.signal.aborted) onGone()
     const flight = inFlight.start(session?.id, call.id, abort)
     const standingCall: StandingCall = { principal, abort }
     const leave = standing.add(standingCall)
@@ -307,6 +331,11 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
     await upstreams.deliver(from, { body, headers: legacyHeaders(question.link) }).catch(() => undefined)
   }
 
+  async function endCalls(answered: Promise<unknown>): Promise<void> {
+    listening.close()
+    await inFlight.close(closeGraceMs, answered)
+  }
+
   return {
     async handle(request, endpoint, log) {
       if (request.method !== 'POST' && request.method !== 'GET') return methodNotAllowed()
@@ -327,18 +356,19 @@ export function createMcpEndpoint(deps: McpEndpointDeps): McpEndpoint & ToolInsp
     },
     discoverResult: () => discoverResult(serverInfo),
     ...createToolInspector(upstreams),
+    endCalls,
     async close() {
+      await endCalls(Promise.resolve())
+      // Until now: who loses the access in the grace loses the call too.
       unsubscribe()
-      listening.close()
       standing.close()
-      await inFlight.close(closeGraceMs)
       fresh.close()
       await upstreams.close()
     },
   }
 }
 
-function denial(denied: Exclude<Authentication, Principal>): Response {
+function denial(denied: Denied): Response {
   return denied === 'unknown_url' ? unknownUrl() : invalidToken()
 }
 

@@ -1,6 +1,6 @@
 import { decodeHeaderValue } from '../upstream/headerValue.ts'
 import { assertWithinBounds, TooComplexError } from '../upstream/jsonBounds.ts'
-import { DuplicateKeyError, member, members, type Member } from '../upstream/jsonSpans.ts'
+import { DuplicateKeyError, member, members, type Member, type Span } from '../upstream/jsonSpans.ts'
 import { pauseAfter } from '../longText.ts'
 import {
   CLIENT_CAPABILITIES_META,
@@ -20,6 +20,7 @@ import {
   type Era,
   type RequestId,
 } from '../upstream/protocol.ts'
+import { asWritten } from '../upstream/writtenNumber.ts'
 import type { RpcError } from './replies.ts'
 
 /** A request as a client sent it: what it means, and where in its text that stands. */
@@ -86,8 +87,9 @@ export async function readInbound(text: string, headers: Headers): Promise<Inbou
 
 function readMessage(text: string, body: Record<string, unknown>, headers: Headers): Inbound {
   const top = members(text)
-  for (const key of ['id', 'method', 'params']) member(top, key)
-  const { id, method, params = {} } = body
+  for (const key of ['id', 'method', 'params', 'result']) member(top, key)
+  const { method, params = {} } = body
+  const id = asWritten(body['id'], textAt(text, member(top, 'id')))
   if (typeof method !== 'string') {
     return isResponseId(id) && ('result' in body || 'error' in body)
       ? { kind: 'response', id, text, top }
@@ -167,10 +169,20 @@ export function membersOfParams(text: string, top: readonly Member[]): readonly 
   const inParams = members(text, params.start)
   for (const key of ['name', 'uri', 'ref', '_meta', 'arguments', 'inputResponses', 'requestState'])
     member(inParams, key)
-  const meta = member(inParams, '_meta')
-  const inMeta = meta === undefined ? [] : members(text, meta.start)
-  for (const key of [VERSION_META, CLIENT_CAPABILITIES_META, 'progressToken']) member(inMeta, key)
+  const meta = membersOf(text, member(inParams, '_meta'))
+  for (const key of [VERSION_META, CLIENT_CAPABILITIES_META, 'progressToken']) member(meta, key)
+  const ref = membersOf(text, member(inParams, 'ref'))
+  for (const key of ['type', 'name', 'uri']) member(ref, key)
   return inParams
+}
+
+/** A value as it is written: a number may have more digits than a parser keeps. */
+export function textAt(text: string, place: Span | undefined): string | undefined {
+  return place && text.slice(place.start, place.end)
+}
+
+function membersOf(text: string, place: Member | undefined): readonly Member[] {
+  return place === undefined ? [] : members(text, place.start)
 }
 
 function echo(id: unknown): RequestId | null {

@@ -1,5 +1,6 @@
 import { SSE_TYPE } from '../upstream/protocol.ts'
 import { SSE_COMMENT, sseEvent } from '../upstream/sseMessages.ts'
+import { KEEP_ALIVE_MS } from './keepAlive.ts'
 
 /** How the two eras write what is sent on a stream of notifications. */
 export interface StreamForm {
@@ -22,7 +23,6 @@ export interface ListenStream {
   readonly end: () => void
 }
 
-const KEEP_ALIVE_MS = 25_000
 /** A client that reads nothing keeps no more than this in memory. */
 const MAX_PENDING_URIS = 1_000
 const HEADERS = { 'content-type': SSE_TYPE, 'cache-control': 'no-store', 'x-accel-buffering': 'no' }

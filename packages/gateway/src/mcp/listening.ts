@@ -1,3 +1,4 @@
+import type { Change } from '../domain.ts'
 import type { Accounts, Changes, Clock, EventLog } from '../services.ts'
 import { legacyWish, MODERN_WISH, type LinkWish } from '../upstream/links.ts'
 import type { Announcement } from '../upstream/notifications.ts'
@@ -174,38 +175,43 @@ async function subscribes(upstreams: Upstreams, from: AllowedConnection, link: L
 }
 
 interface Heard {
+  /** As it is since the last look. */
+  from: AllowedConnection
   readonly link: LinkWish
   readonly abort: AbortController
   readonly want: (uris: ReadonlySet<string>) => void
 }
 
 interface Following {
-  readonly principal: Principal
+  /** As it is since the last look. */
+  principal: Principal
   readonly wanted: Wanted
   readonly stream: ListenStream
   readonly signal: AbortSignal
+  /** By the id of the account. */
+  readonly heard: Map<string, Heard>
 }
 
 /** Joins a stream to everything that it has to tell, until the signal. */
-async function follow(deps: ListeningDeps, following: Following): Promise<void> {
-  const { principal, wanted, stream, signal } = following
-  const heard = new Map<string, Heard>()
+async function follow(deps: ListeningDeps, given: Omit<Following, 'heard'>): Promise<void> {
+  const following: Following = { ...given, heard: new Map() }
+  const { wanted, stream, signal, heard } = following
+  const look = createLook(deps, following)
   const tellLists = (): void => {
     for (const list of wanted.lists) stream.tellList(list)
   }
-  const refresh = (): void => void listenToActive(deps, following, heard).catch(() => undefined)
+  const refresh = (): void => void look().catch(() => undefined)
   const unsubscribers = [
     deps.events.subscribe(({ userIdentifier, connectionId }) => {
-      if (userIdentifier !== principal.userIdentifier) return
-      if (!principal.config.mappings.some((mapping) => mapping.connectionId === connectionId)) return
+      if (userIdentifier !== following.principal.userIdentifier || !isMapped(following, connectionId)) return
       tellLists()
       refresh()
     }),
-    deps.changes.subscribe(({ kind, subject }) => {
-      if (kind === 'config' && subject === principal.config.id) tellLists()
-      // Its tools were approved, or put into quarantine.
-      const isOurs = principal.config.mappings.some(({ connectionId }) => connectionId === subject)
-      if (kind === 'connection' && isOurs && wanted.lists.has('tools')) stream.tellList('tools')
+    deps.changes.subscribe((change) => {
+      if (!isAbout(following, change)) return
+      if (change.kind === 'connection') hangUp(following, change.subject)
+      tellLists()
+      refresh()
     }),
     deps.settings.onChange((sessionId) => {
       if (sessionId === wanted.sessionId) refresh()
@@ -215,16 +221,50 @@ async function follow(deps: ListeningDeps, following: Following): Promise<void> 
     for (const unsubscribe of unsubscribers) unsubscribe()
     for (const { abort } of heard.values()) abort.abort()
   })
-  await listenToActive(deps, following, heard)
+  await look()
+}
+
+function isAbout(following: Following, { kind, subject }: Change): boolean {
+  const { config, instanceId } = following.principal
+  if (kind === 'connection') return isMapped(following, subject)
+  return kind === 'config' ? subject === config.id : kind === 'instance' && subject === instanceId
+}
+
+function isMapped({ principal }: Following, connectionId: string): boolean {
+  return principal.config.mappings.some((mapping) => mapping.connectionId === connectionId)
+}
+
+/**
+ * It may be another server by now. All streams of an account hang up before one of them looks again: they share what they
+ * hear, and one that stayed would keep the others where they were.
+ */
+function hangUp({ heard }: Following, connectionId: string): void {
+  for (const [accountId, { from, abort }] of heard) {
+    if (from.connection.id !== connectionId) continue
+    abort.abort()
+    heard.delete(accountId)
+  }
+}
+
+/** Looks whom this is for and what they may use by now, and listens to that. Of several looks the last one counts. */
+function createLook({ accounts, upstreams }: ListeningDeps, following: Following): () => Promise<void> {
+  let looks = 0
+  return async () => {
+    looks += 1
+    const look = looks
+    const found = await following.principal.again()
+    // Who has lost the access is told by what ends its calls.
+    if (typeof found === 'string') return
+    const connections = await allowedConnections(accounts, found)
+    if (look !== looks || following.signal.aborted) return
+    following.principal = found
+    listenToActive(upstreams, following, connections)
+  }
 }
 
 /** One subscription for each account that is ACTIVE now, over the link that its calls go over; others end. */
-async function listenToActive(
-  { accounts, upstreams }: ListeningDeps,
-  { principal, wanted, stream, signal }: Following,
-  heard: Map<string, Heard>,
-): Promise<void> {
-  const connections = await allowedConnections(accounts, principal)
+function listenToActive(upstreams: Upstreams, following: Following, connections: readonly AllowedConnection[]): void {
+  const { principal, wanted, heard } = following
   const active = new Map(
     connections.filter(({ account }) => account.status === 'ACTIVE').map((each) => [each.account.id, each]),
   )
@@ -234,11 +274,11 @@ async function listenToActive(
     abort.abort()
     heard.delete(accountId)
   }
-  if (signal.aborted) return
   for (const [accountId, from] of active) {
     const uris = urisOf(from, principal, wanted)
     const known = heard.get(accountId)
     if (known !== undefined) {
+      known.from = from
       known.want(uris)
       continue
     }
@@ -247,10 +287,10 @@ async function listenToActive(
       target: from,
       wants: link,
       uris,
-      onAnnouncement: (announcement) => tell(stream, principal, wanted, from, announcement),
+      onAnnouncement: (announcement) => tell(following, heard.get(accountId)?.from ?? from, announcement),
       signal: abort.signal,
     })
-    heard.set(accountId, { link, abort, want })
+    heard.set(accountId, { from, link, abort, want })
   }
 }
 
@@ -260,13 +300,8 @@ function urisOf(from: AllowedConnection, principal: Principal, { uris }: Wanted)
   return new Set([...uris()].flatMap((uri) => upstreamUri(from.naming, from.connection.name, uri) ?? []))
 }
 
-function tell(
-  stream: ListenStream,
-  principal: Principal,
-  { lists, uris }: Wanted,
-  from: AllowedConnection,
-  announcement: Announcement,
-): void {
+function tell({ principal, wanted, stream }: Following, from: AllowedConnection, announcement: Announcement): void {
+  const { lists, uris } = wanted
   if (announcement.kind === 'list') {
     const isTold = announcement.list === 'tools' || isWhole(from, principal)
     if (isTold && lists.has(announcement.list)) stream.tellList(announcement.list)

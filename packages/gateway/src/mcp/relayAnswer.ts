@@ -1,6 +1,6 @@
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { brokenAnswer, invalidUpstream, unavailable } from '../upstream/failures.ts'
+import { brokenAnswer, unavailable, unexpectedAnswer } from '../upstream/failures.ts'
 import { pauseAfter } from '../longText.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED, type Era, type RequestId } from '../upstream/protocol.ts'
 import { parseInTurns } from '../upstream/readAnswer.ts'
@@ -31,6 +31,9 @@ export interface RelayOptions {
 
 const MAX_EVENT_CHARS = 1024 * 1024
 const MAX_REQUESTS = 16
+/** So many pings are answered in so many milliseconds. */
+const MAX_PINGS = 16
+const PINGS_MS = 10_000
 const STREAM_HEADERS = { 'content-type': SSE_TYPE, 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
 
 /**
@@ -42,7 +45,7 @@ export async function relayAnswer(response: UpstreamAnswer, options: RelayOption
   if (type === JSON_TYPE) return relayJson(response, options)
   if (type === SSE_TYPE && response.ok) return relayEvents(response.events(MAX_EVENT_CHARS), options)
   response.discard()
-  throw unexpectedStatus(response.status, options.connection)
+  throw unexpectedAnswer(options.connection, response.status)
 }
 
 async function relayJson(response: UpstreamAnswer, options: RelayOptions): Promise<Response> {
@@ -55,20 +58,14 @@ async function relayJson(response: UpstreamAnswer, options: RelayOptions): Promi
   } catch (error) {
     throw brokenAnswer(connection, error)
   }
-  if (answer.kind !== 'final') throw unexpectedStatus(response.status, connection)
+  if (answer.kind !== 'final') throw unexpectedAnswer(connection, response.status)
   options.onEnd('answered')
   // A status of the new era is part of its message; one of the old era says that there is no message.
   return jsonReply(answer.text, clientEra === 'modern' ? response.status : 200)
 }
 
-function unexpectedStatus(status: number, connection: Connection): Error {
-  if (status >= 500 || status === 429) return unavailable(connection, `answered with status ${status}`)
-  const what = status === 200 ? 'something that is not an MCP message' : `status ${status} and without an MCP message`
-  return invalidUpstream(connection, `answered with ${what}`)
-}
-
 function relayEvents(reader: SseReader, given: RelayOptions): Response {
-  const options = { ...given, onRequest: atMost(MAX_REQUESTS, given.onRequest) }
+  const options = { ...given, onRequest: bounded(given.onRequest) }
   const encoder = new TextEncoder()
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -128,12 +125,26 @@ function endOf(connection: Connection, cause: unknown): GatewayError {
     : brokenAnswer(connection, cause)
 }
 
-/** Each request of the upstream makes us send something: one that never stops asking is cut off. */
-function atMost(limit: number, onRequest: RelayOptions['onRequest']): RelayOptions['onRequest'] {
-  let count = 0
+/**
+ * Each request of the upstream makes us send something: one that never stops asking is cut off. However long a call
+ * takes, an upstream may ask whether we are alive: where it does so too often, not every time gets an answer.
+ */
+function bounded(onRequest: RelayOptions['onRequest']): RelayOptions['onRequest'] {
+  let questions = 0
+  let pings = 0
+  let since = performance.now()
+
+  function mayAnswerPing(): boolean {
+    const now = performance.now()
+    if (now - since >= PINGS_MS) [since, pings] = [now, 0]
+    pings += 1
+    return pings <= MAX_PINGS
+  }
+
   return (asked) => {
-    count += 1
-    if (count > limit) throw new RangeError('the upstream asks too much')
+    if (asked.method === 'ping') return mayAnswerPing() ? onRequest(asked) : undefined
+    questions += 1
+    if (questions > MAX_REQUESTS) throw new RangeError('the upstream asks too much')
     return onRequest(asked)
   }
 }

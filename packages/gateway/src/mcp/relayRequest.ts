@@ -7,7 +7,7 @@ import { applyEdits, member, members } from '../upstream/jsonSpans.ts'
 import { legacyHeaders, legacyMessage, type ClientInfo, type Link } from '../upstream/link.ts'
 import { legacyWish, MODERN_WISH, type LinkWish } from '../upstream/links.ts'
 import type { PostTarget } from '../upstream/post.ts'
-import { INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, UPSTREAM_FAILED } from '../upstream/protocol.ts'
+import { INVALID_PARAMS, INVALID_REQUEST, isObject, METHOD_NOT_FOUND, UPSTREAM_FAILED } from '../upstream/protocol.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { allowedConnections } from './allowedItems.ts'
 import type { AskedRequests } from './askedRequests.ts'
@@ -22,7 +22,7 @@ import { paramHeadersOf } from './mirroredHeaders.ts'
 import type { Quarantine } from './quarantine.ts'
 import { relayAnswer, type RelayOptions, type UpstreamRequest } from './relayAnswer.ts'
 import { relayRounds } from './relayRounds.ts'
-import { errorReply, jsonReply, resultReply, type RpcError } from './replies.ts'
+import { errorReply, errorText, jsonReply, resultReply, type RpcError } from './replies.ts'
 import type { RequestStates } from './requestStates.ts'
 import { exposedUri } from './resourceUris.ts'
 import type { SessionSettingsOf } from './sessionSettings.ts'
@@ -66,7 +66,7 @@ export async function relayRequest(deps: RelayRequestDeps, exchange: Exchange): 
   const route = { ...found, edits: [...found.edits, ...state] }
   exchange.onAccount(route.from.account.id)
   if (call.method === 'resources/unsubscribe') return unsubscribe(deps, exchange)
-  if (route.from.account.status !== 'ACTIVE') return askForConsent(deps, exchange, route)
+  if (route.from.account.status !== 'ACTIVE') return jsonReply(await askForConsent(deps, exchange, route))
   try {
     const refusal = call.method === 'resources/subscribe' ? await subscribe(deps, exchange, route) : undefined
     if (refusal !== undefined) return refusal
@@ -74,11 +74,21 @@ export async function relayRequest(deps: RelayRequestDeps, exchange: Exchange): 
   } catch (error) {
     exchange.abort.signal.throwIfAborted()
     if (!(error instanceof GatewayError)) throw error
-    if (error.code !== 'consent_required') return failed(exchange, route, error)
-    const problem = error instanceof ScopeRefused ? await askForScope(deps, route, error) : undefined
-    if (problem !== undefined) return failed(exchange, route, problem)
-    return askForConsent(deps, exchange, route, error instanceof ScopeRefused)
+    return jsonReply(await failureText(deps, exchange, route, error))
   }
+}
+
+/** What the client is told whose request was not answered: where to consent, or what has failed. */
+async function failureText(
+  deps: RelayRequestDeps,
+  exchange: Exchange,
+  route: Route,
+  error: GatewayError,
+): Promise<string> {
+  if (error.code !== 'consent_required') return failed(exchange, route, error)
+  const problem = error instanceof ScopeRefused ? await askForScope(deps, route, error) : undefined
+  if (problem !== undefined) return failed(exchange, route, problem)
+  return askForConsent(deps, exchange, route, error instanceof ScopeRefused)
 }
 
 /** A tool whose definition has to be compared before it is called, with an upstream that does not list it now. */
@@ -126,10 +136,22 @@ async function subscribe(deps: RelayRequestDeps, exchange: Exchange, { from }: R
   if (session === undefined) return refuse(exchange, NO_SESSION)
   const link = await upstreams.linkTo(from, wishOf(deps, exchange))
   if (!link.subscribes) return refuse(exchange, CANNOT_SUBSCRIBE)
-  if (!settings.subscribe(session.id, String(call.params['uri']))) return refuse(exchange, TOO_MANY_SUBSCRIPTIONS)
+  const uri = String(call.params['uri'])
+  if (!settings.hasRoomFor(session.id, uri)) return refuse(exchange, TOO_MANY_SUBSCRIPTIONS)
   if (link.era === 'legacy') return undefined
+  settings.subscribe(session.id, uri)
   onEnd()
   return resultReply(call.id, '{}')
+}
+
+/** What an upstream has refused is no subscription of its client. */
+function noteAccepted(
+  { settings }: RelayRequestDeps,
+  { call, session }: Exchange,
+  answer: Record<string, unknown> | undefined,
+): void {
+  if (call.method !== 'resources/subscribe' || session === undefined || !isObject(answer?.['result'])) return
+  settings.subscribe(session.id, String(call.params['uri']))
 }
 
 /** Whether another client of the account still wants to be told is for the stream to know that they share. */
@@ -170,14 +192,20 @@ async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): 
     return {
       ...last,
       answer,
-      toClient: (...message: Parameters<CallTranslation['toClient']>) =>
-        withExposedUris(translation.toClient(...message), route),
+      toClient: (...message: Parameters<CallTranslation['toClient']>) => {
+        const translated = translation.toClient(...message)
+        if (translated.kind === 'final') noteAccepted(deps, exchange, message[1])
+        return withExposedUris(translated, route)
+      },
     }
   }
   const onEnd: RelayOptions['onEnd'] = (how) => {
     if (how === 'aborted') abort.abort(new Error('the client has gone'))
     exchange.log.set('outcome', how)
     end()
+  }
+  const doubtEra = (status: number): void => {
+    if (WRONG_ERA.has(status)) upstreams.doubtEra(from.account.id)
   }
   const first = await send(call)
   const { link, target, answer: response, toClient } = first
@@ -191,6 +219,8 @@ async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): 
       call,
       first,
       send,
+      failureText: (error) => failureText(deps, exchange, route, error),
+      onUnexpectedAnswer: doubtEra,
       onEnd,
       asked: deps.asked,
       principal,
@@ -207,7 +237,7 @@ async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): 
     onRequest: (asked) => answerUpstream(deps, exchange, { route, link, target }, asked),
     onEnd,
   })
-  if (WRONG_ERA.has(response.status)) void relayed.catch(() => upstreams.doubtEra(from.account.id))
+  void relayed.catch(() => doubtEra(response.status))
   return relayed
 }
 
@@ -293,21 +323,19 @@ async function askForConsent(
   exchange: Exchange,
   route: Route,
   isForMore = false,
-): Promise<Response> {
+): Promise<string> {
   const { call, session, log, onEnd } = exchange
   onEnd()
   log.set('outcome', 'authorization_required')
   const { from, what } = route
-  return jsonReply(
-    await consentAnswer(accounts, { call, from, what, isForMore, capabilities: session?.capabilities ?? '' }),
-  )
+  return consentAnswer(accounts, { call, from, what, isForMore, capabilities: session?.capabilities ?? '' })
 }
 
-function failed({ call, log, onEnd }: Exchange, { from }: Route, error: GatewayError): Response {
+function failed({ call, log, onEnd }: Exchange, { from }: Route, error: GatewayError): string {
   onEnd()
   log.set('outcome', error.code)
   const data = { connection: from.connection.name }
-  return errorReply(call.id, { code: UPSTREAM_FAILED, message: error.message, data }, 200)
+  return errorText(call.id, { code: UPSTREAM_FAILED, message: error.message, data })
 }
 
 function refuse({ call, onEnd }: Exchange, error: RpcError): Response {

@@ -1,13 +1,21 @@
 import type { Connection } from '../domain.ts'
 import { AnswerTooLarge, GatewayError } from '../errors.ts'
-import { brokenAnswer, invalidUpstream } from '../upstream/failures.ts'
+import { brokenAnswer, invalidUpstream, unexpectedAnswer } from '../upstream/failures.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED } from '../upstream/protocol.ts'
 import { parseInTurns } from '../upstream/readAnswer.ts'
 import { SSE_COMMENT, sseEvent } from '../upstream/sseMessages.ts'
 import type { UpstreamAnswer } from '../upstream/upstreamAnswer.ts'
 import type { CallTranslation } from './callTranslation.ts'
 import type { InboundRequest } from './inbound.ts'
-import { ClientRefused, inputRequiredIn, questionsOf, withInput, type AskOptions } from './inputRounds.ts'
+import {
+  ClientRefused,
+  inputRequiredIn,
+  questionsOf,
+  withInput,
+  type AskOptions,
+  type InputRequired,
+} from './inputRounds.ts'
+import { KEEP_ALIVE_MS } from './keepAlive.ts'
 import { errorText } from './replies.ts'
 
 export interface RoundsOptions extends AskOptions {
@@ -17,6 +25,10 @@ export interface RoundsOptions extends AskOptions {
   readonly first: RoundAnswer
   /** Sends the call of another round. */
   readonly send: (call: InboundRequest) => Promise<RoundAnswer>
+  /** What the client is told where a later round could not be sent. */
+  readonly failureText: (error: GatewayError) => Promise<string>
+  /** The upstream has answered with something that is not MCP. */
+  readonly onUnexpectedAnswer: (status: number) => void
   /** The call is over: answered, given up, or the client has gone (`aborted`). */
   readonly onEnd: (how: 'answered' | 'failed' | 'aborted') => void
 }
@@ -27,6 +39,8 @@ export interface RoundAnswer {
 }
 
 const MAX_ROUNDS = 10
+/** As long as an upstream may take: a person answers. */
+const ANSWER_TIMEOUT_MS = 10 * 60_000
 const MAX_EVENT_CHARS = 1024 * 1024
 const STREAM_HEADERS = { 'content-type': SSE_TYPE, 'cache-control': 'no-store', 'x-accel-buffering': 'no' }
 
@@ -38,12 +52,15 @@ const STREAM_HEADERS = { 'content-type': SSE_TYPE, 'cache-control': 'no-store', 
 export function relayRounds(options: RoundsOptions): Response {
   const messages = rounds(options)
   const encoder = new TextEncoder()
+  let coming: Promise<IteratorResult<string, undefined>> | undefined
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { value, done } = await messages.next()
-        if (done === true) controller.close()
-        else controller.enqueue(encoder.encode(value))
+        coming ??= messages.next()
+        const next = await orSilence(coming)
+        if (next !== undefined) coming = undefined
+        if (next?.done === true) controller.close()
+        else controller.enqueue(encoder.encode(next?.value ?? SSE_COMMENT))
       },
       async cancel() {
         options.onEnd('aborted')
@@ -53,6 +70,17 @@ export function relayRounds(options: RoundsOptions): Response {
     { highWaterMark: 0 },
   )
   return new Response(stream, { status: 200, headers: STREAM_HEADERS })
+}
+
+/** Undefined where it is time for a sign of life. */
+async function orSilence<T>(coming: Promise<T>): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => resolve(undefined), KEEP_ALIVE_MS).unref()
+  try {
+    return await Promise.race([coming, promise])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 async function* rounds(options: RoundsOptions): AsyncGenerator<string, undefined> {
@@ -65,7 +93,14 @@ async function* rounds(options: RoundsOptions): AsyncGenerator<string, undefined
         onEnd('answered')
         return undefined
       }
-      current = await send(next)
+      try {
+        current = await send(next)
+      } catch (error) {
+        if (signal.aborted || !(error instanceof GatewayError)) throw error
+        onEnd('failed')
+        yield sseEvent(await options.failureText(error))
+        return undefined
+      }
     }
     throw invalidUpstream(connection, `asked for input more than ${MAX_ROUNDS} times`)
   } catch (error) {
@@ -83,36 +118,61 @@ async function* oneRound(
   { answer, toClient }: RoundAnswer,
   options: RoundsOptions,
 ): AsyncGenerator<string, InboundRequest | undefined> {
-  for await (const text of messagesOf(answer, options.connection)) {
+  for await (const text of messagesOf(answer, options)) {
     if (text === undefined) {
       yield SSE_COMMENT
       continue
     }
-    const required = inputRequiredIn(text)
+    const message = await parseInTurns(text)
+    const required = inputRequiredIn(text, message)
     if (required !== undefined) {
-      const questions = questionsOf(required, options)
-      if (questions === undefined) throw invalidUpstream(options.connection, 'asks what its client cannot be asked')
-      for (const question of questions) yield sseEvent(question.text)
-      const answers = Object.fromEntries(await Promise.all(questions.map(({ answer: given }) => given)))
-      return withInput(options.call, answers, required.requestState)
+      return withInput(options.call, yield* answersTo(required, options), required.requestState)
     }
-    const translated = toClient(text, await parseInTurns(text))
+    const translated = toClient(text, message)
     if (translated.kind === 'forward' || translated.kind === 'final') yield sseEvent(translated.text)
     if (translated.kind === 'final') return undefined
   }
+  if (isJson(answer)) throw notMcp(answer, options)
   throw invalidUpstream(options.connection, 'ended its answer before it was complete')
 }
 
+/** Asks the client, and gives what it has answered to each question. Nobody waits for its answers after that. */
+async function* answersTo(
+  required: InputRequired,
+  options: RoundsOptions,
+): AsyncGenerator<string, Readonly<Record<string, unknown>>> {
+  const over = new AbortController()
+  const timer = setTimeout(() => over.abort(new ClientRefused()), ANSWER_TIMEOUT_MS).unref()
+  try {
+    const signal = AbortSignal.any([options.signal, over.signal])
+    const questions = questionsOf(required, { ...options, signal })
+    if (questions === undefined) throw invalidUpstream(options.connection, 'asks what its client cannot be asked')
+    for (const question of questions) yield sseEvent(question.text)
+    return Object.fromEntries(await Promise.all(questions.map(({ answer }) => answer)))
+  } finally {
+    clearTimeout(timer)
+    over.abort()
+  }
+}
+
+function notMcp({ status }: UpstreamAnswer, { connection, onUnexpectedAnswer }: RoundsOptions): GatewayError {
+  onUnexpectedAnswer(status)
+  return unexpectedAnswer(connection, status)
+}
+
+function isJson({ headers }: UpstreamAnswer): boolean {
+  return mediaType(headers['content-type']) === JSON_TYPE
+}
+
 /** The messages of an answer, whichever way it comes; undefined for a sign of life. */
-async function* messagesOf(answer: UpstreamAnswer, connection: Connection): AsyncGenerator<string | undefined> {
-  const type = mediaType(answer.headers['content-type'])
-  if (type === JSON_TYPE) {
+async function* messagesOf(answer: UpstreamAnswer, options: RoundsOptions): AsyncGenerator<string | undefined> {
+  if (isJson(answer)) {
     yield await answer.text()
     return
   }
-  if (type !== SSE_TYPE || !answer.ok) {
+  if (mediaType(answer.headers['content-type']) !== SSE_TYPE || !answer.ok) {
     answer.discard()
-    throw invalidUpstream(connection, `answered with status ${answer.status} and without an MCP message`)
+    throw notMcp(answer, options)
   }
   const reader = answer.events(MAX_EVENT_CHARS)
   try {

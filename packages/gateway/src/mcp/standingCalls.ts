@@ -1,7 +1,7 @@
 import type { AccountEvent, Change } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { Changes, EventLog } from '../services.ts'
-import type { Authentication, Principal } from './authenticate.ts'
+import type { Denied, Principal } from './authenticate.ts'
 
 /** A call under way, and what it stands on. */
 export interface StandingCall {
@@ -10,7 +10,7 @@ export interface StandingCall {
   /** Known once the tool is found. */
   accountId?: string
   /** Set when the caller has no access any more: what the caller is told instead of an answer. */
-  denied?: Exclude<Authentication, Principal>
+  denied?: Denied
 }
 
 export interface StandingCalls {

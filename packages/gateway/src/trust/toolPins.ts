@@ -61,8 +61,12 @@ export function createToolPins({ store, commit, changes, clock }: ToolPinsOption
   const known = new LRUCache<string, Promise<Approved>>({ max: MAX_CONNECTIONS, ttl: FRESH_MS, perf: performance })
   /** Ids of what is in quarantine already: it need not be written each time that it is listed. */
   const quarantined = new LRUCache<string, true>({ max: 10_000 })
+  /** Ids of what found no place there: each is tried again when something was decided, or after a while. */
+  const turnedAway = new LRUCache<string, true>({ max: 10_000, ttl: FRESH_MS, perf: performance })
   const unsubscribe = changes.subscribe(({ kind, subject }) => {
-    if (kind === 'connection') known.delete(subject)
+    if (kind !== 'connection') return
+    known.delete(subject)
+    turnedAway.clear()
   })
 
   function approved({ id }: Connection): Promise<Approved> {
@@ -77,22 +81,22 @@ export function createToolPins({ store, commit, changes, clock }: ToolPinsOption
   /** True if it has changed what is approved. */
   async function writeDown(connection: Connection, pins: readonly ToolPin[]): Promise<boolean> {
     const at = new Date(clock())
-    const began = await commit(async (inner, { note, audit }) => {
+    const placed = await commit(async (inner, { note, audit }) => {
       const isFirst = await inner.toolPins.begin(connection.id, at)
       if (isFirst) {
         const first = pins.slice(0, MAX_APPROVED_AT_ONCE).map((pin) => ({ ...pin, state: 'approved' as const }))
         await inner.toolPins.insertMissing(first)
         await audit(entryOf('tools.pinned', connection, { count: first.length }), at)
         await note('connection', connection.id, at)
-        return true
+        return undefined
       }
-      const room = MAX_QUARANTINED - (await inner.toolPins.count({ connectionId: connection.id, state: 'quarantined' }))
-      const added = await inner.toolPins.insertMissing(pins.slice(0, Math.max(0, room)))
-      for (const pin of added) await audit(entryOf('tool.quarantined', connection, detailsOf(pin)), at)
-      return false
+      const found = await quarantine(inner, connection, pins)
+      for (const pin of found.added) await audit(entryOf('tool.quarantined', connection, detailsOf(pin)), at)
+      return found.placed
     })
-    for (const { id } of began ? [] : pins) quarantined.set(id, true)
-    return began
+    if (placed === undefined) return true
+    pins.forEach(({ id }, index) => (index < placed ? quarantined : turnedAway).set(id, true))
+    return false
   }
 
   return {
@@ -101,7 +105,7 @@ export function createToolPins({ store, commit, changes, clock }: ToolPinsOption
       const unknown = tools
         .filter(({ digest }) => !before.digests.has(digest))
         .map((tool) => pinOf(connection, tool, new Date(clock())))
-        .filter(({ id }) => !quarantined.has(id))
+        .filter(({ id }) => !quarantined.has(id) && !turnedAway.has(id))
       if (unknown.length > 0 && (await writeDown(connection, unknown))) return (await approved(connection)).digests
       return before.digests
     },
@@ -143,6 +147,23 @@ export function createToolPins({ store, commit, changes, clock }: ToolPinsOption
 
     close: unsubscribe,
   }
+}
+
+/** As many as there is room for; one that is there already takes none. `placed`: so many, from the first on, are in. */
+async function quarantine(
+  { toolPins }: Pick<Store, 'toolPins'>,
+  { id: connectionId }: Connection,
+  pins: readonly ToolPin[],
+): Promise<{ added: readonly ToolPin[]; placed: number }> {
+  const added: ToolPin[] = []
+  const room = MAX_QUARANTINED - (await toolPins.count({ connectionId, state: 'quarantined' }))
+  let placed = 0
+  while (placed < pins.length && added.length < room) {
+    const next = pins.slice(placed, placed + room - added.length)
+    added.push(...(await toolPins.insertMissing(next)))
+    placed += next.length
+  }
+  return { added, placed }
 }
 
 const ACTIONS: Readonly<Record<ToolPinState, string>> = { approved: 'tool.approved', quarantined: 'tool.quarantined' }

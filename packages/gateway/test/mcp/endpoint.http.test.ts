@@ -42,6 +42,13 @@ describe('createMcpEndpoint', () => {
     ['an id of null', '{"jsonrpc":"2.0","id":null,"method":"ping"}', 400, -32600],
     ['params that are an array', '{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}', 400, -32600],
     ['two names', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","name":"wait"}}', 400, -32600],
+    ['two results', '{"jsonrpc":"2.0","id":"x","result":{},"result":{"action":"accept"}}', 400, -32600],
+    [
+      'two names in a reference',
+      '{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"a","name":"b"}}}',
+      400,
+      -32600,
+    ],
     ['two methods', '{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}', 400, -32600],
   ])('refuses a body that is %s', async (_what, body, status, code) => {
     expect(await send(body)).toMatchObject({ status, body: { jsonrpc: '2.0', error: { code } } })

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { type IncomingMessage, request as startRequest } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { modernRequest } from './support/clients.ts'
 import { startScriptedUpstream, type TestUpstream } from './support/upstreams.ts'
@@ -97,6 +100,40 @@ describe('T67: what is under way', () => {
     await gone
   })
 
+  it('does not end because its session token has expired, whatever changes meanwhile, until that is revoked', async () => {
+    const { upstream } = await startEndless('a stream')
+    await using _ = upstream
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const { body, headers } = modernRequest('tools/call', { name: 'echo', arguments: {} })
+    const withToken = async (user: string) => ({ ...headers, authorization: `Bearer ${await world.token(user)}` })
+    const response = await world.post(world.staticUrl(), body, await withToken('ada'))
+    world.clock.now += 3_600_000
+    world.rotateUrl('berta')
+    world.changeConfig()
+    // Another token is verified meanwhile: what the changes have set off is done.
+    const answered = await world.post(world.staticUrl(), body, await withToken('berta'))
+    const reader = response.body?.getReader()
+    await reader?.read()
+    const next = reader?.read().then(({ value }) => new TextDecoder().decode(value))
+    expect(await Promise.race([next, new Promise((resolve) => setImmediate(resolve, 'goes on'))])).toBe('goes on')
+    world.revoke('ada')
+    expect(await next).toContain('revoked')
+    await answered.body?.cancel()
+  })
+
+  it('ends when the user is revoked, and not when the grace is over, while the endpoint closes', async () => {
+    const { upstream, gone } = await startEndless('a stream')
+    await using _ = upstream
+    const world = await createWorld({ connections: { mail: upstream.url } })
+    const { body, headers } = modernRequest('tools/call', { name: 'echo', arguments: {} })
+    const response = await world.post(world.url('ada'), body, headers)
+    const closed = world[Symbol.asyncDispose]()
+    world.revoke('ada')
+    expect(await response.text()).toContain('revoked')
+    await gone
+    await closed
+  })
+
   it('goes on for everybody else', async () => {
     const { upstream } = await startEndless('a stream')
     await using _ = upstream
@@ -111,5 +148,64 @@ describe('T67: what is under way', () => {
     const next = reader?.read().then(() => 'ended')
     expect(await Promise.race([next, new Promise((resolve) => setImmediate(resolve, 'goes on'))])).toBe('goes on')
     await reader?.cancel()
+  })
+})
+
+/** Sends half of the body once the endpoint has let the headers in, and the rest when something else has happened. */
+async function postInTwo(url: string, body: string, headers: Record<string, string>, meanwhile: () => void) {
+  const half = Math.floor(body.length / 2)
+  const sent = startRequest(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      accept: 'application/json, text/event-stream',
+      expect: '100-continue',
+      ...headers,
+    },
+  })
+  const answered: Promise<IncomingMessage[]> = once(sent, 'response')
+  sent.flushHeaders()
+  await once(sent, 'continue')
+  sent.write(body.slice(0, half))
+  meanwhile()
+  sent.end(body.slice(half))
+  const [response] = await answered
+  if (response === undefined) throw new Error('no answer has come')
+  const { date: _date, ...said } = response.headers
+  return { status: response.statusCode, headers: said, text: await text(response) }
+}
+
+const REQUESTS = [
+  ['a call', 'tools/call', { name: 'echo', arguments: {} }],
+  ['a list', 'tools/list', {}],
+] as const
+
+describe.each(REQUESTS)('T67: %s whose body is still on its way', (_what, method, params) => {
+  const { body, headers } = modernRequest(method, params)
+
+  it.each(endings.slice(0, 3))('reaches no upstream, and is told what a wrong URL is, when %s', async (_when, end) => {
+    await using upstream = await startScriptedUpstream('[]')
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const denied = await postInTwo(world.url('ada'), body, headers, () => end(world))
+    expect(denied).toEqual(await postInTwo(`${world.origin}/mcp/nonsense`, body, headers, () => undefined))
+    expect(upstream.seen).toEqual([])
+  })
+
+  it.each([
+    ['the user is revoked', (world: World) => world.revoke('ada')],
+    ['the token expires', (world: World) => void (world.clock.now += 3_600_000)],
+  ])('reaches no upstream, and is told what a wrong token is, when %s', async (_when, end) => {
+    await using upstream = await startScriptedUpstream('[]')
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    const post = (token: string, meanwhile: () => void) =>
+      postInTwo(world.staticUrl(), body, { ...headers, authorization: `Bearer ${token}` }, meanwhile)
+    const token = await world.token('ada')
+    // Its signature has been verified once: now the endpoint lets it in as soon as the headers are there.
+    await post(token, () => undefined)
+    upstream.seen.length = 0
+    const denied = await post(token, () => end(world))
+    expect(denied).toEqual(await post('nonsense', () => undefined))
+    expect(upstream.seen).toEqual([])
   })
 })

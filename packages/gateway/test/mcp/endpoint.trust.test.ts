@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { createCommit } from '../../src/accounts/commit.ts'
+import { createChanges } from '../../src/events/changes.ts'
+import { createToolPins } from '../../src/trust/toolPins.ts'
+import { listedTool } from '../../src/upstream/listedTool.ts'
 import { legacyRequest, modernRequest } from './support/clients.ts'
 import { jsonResponse, startRawUpstream, type TestUpstream } from './support/upstreams.ts'
 import { createWorld, type World } from './support/world.ts'
@@ -181,6 +185,39 @@ describe('createMcpEndpoint, for a connection that pins its tools', () => {
       expect(await names(world)).toEqual([])
     }
     expect(await world.store.toolPins.count({ connectionId: 'conn_mail', state: 'quarantined' })).toBe(500)
+  })
+
+  it('T48: has a place for a definition that found the quarantine full, once another was approved', async () => {
+    await using changing = await startChanging(`[${tool('read', 'Reads mail')}]`)
+    await using world = await createWorld({ connections: { mail: changing.upstream.url }, pin: ['mail'] })
+    await names(world)
+    const many = Array.from({ length: 501 }, (_, index) => tool(`tool_${index}`, 'x'))
+    changing.tools = `[${many.join(',')}]`
+    const waiting = async () => {
+      await names(world)
+      return await world.toolPins.list({ connectionId: 'conn_mail', state: 'quarantined', limit: 1_000 })
+    }
+    const full = await waiting()
+    expect(full.map((pin) => pin.tool)).not.toContain('tool_500')
+    await world.toolPins.decide(world.connection('mail'), full.slice(0, 1), 'approved')
+    expect((await waiting()).map((pin) => pin.tool)).toContain('tool_500')
+  })
+
+  it('T48: gives a place to what is new where the others were in quarantine before a restart', async () => {
+    await using changing = await startChanging(`[${tool('read', 'Reads mail')}]`)
+    await using world = await createWorld({ connections: { mail: changing.upstream.url }, pin: ['mail'] })
+    const connection = world.connection('mail')
+    const admit = (count: number) => {
+      const changes = createChanges()
+      const clock = () => world.clock.now
+      const commit = createCommit({ store: world.store, publish: () => undefined, announce: changes.announce })
+      const definitions = Array.from({ length: count }, (_, index) => listedTool(`t${index}`, tool(`t${index}`, 'x')))
+      return createToolPins({ store: world.store, commit, changes, clock }).admit(connection, definitions)
+    }
+    await names(world)
+    await admit(499)
+    await admit(500)
+    expect(await world.store.toolPins.count({ connectionId: connection.id, state: 'quarantined' })).toBe(500)
   })
 
   it('tells who listens that the list has changed when a tool was approved', async () => {
