@@ -58,6 +58,7 @@ interface UnderWay {
   readonly wantsLogs: boolean
 }
 
+const MAX_UNREAD_CHARS = 16 * 1024
 const SUBSCRIPTION_META = 'io.modelcontextprotocol/subscriptionId'
 /** Those in the middle of which a program may have something to ask, or to log. */
 const CALLS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read', 'completion/complete'])
@@ -84,6 +85,8 @@ export function createProgramSession(
   let gone: Promise<void> | undefined
   /** What it has written since it last answered that nobody had asked for. */
   let unasked = 0
+  /** What it was answered since it was last seen to read. */
+  let unread = 0
 
   const program = startProgram(given, deps, { onLine: receive, onFailure: fail })
 
@@ -154,9 +157,15 @@ export function createProgramSession(
     if (method !== 'ping' && push(onlyCall(), line)) return true
     const refusal = { code: METHOD_NOT_FOUND, message: 'It cannot be known who has to be asked this' }
     const outcome = method === 'ping' ? '"result":{}' : `"error":${JSON.stringify(refusal)}`
-    // One that does not read what it is sent waits for no answer.
-    if (program.isReading) tryTo(() => program.write(`{"jsonrpc":"2.0","id":${id},${outcome}}`))
+    reply(`{"jsonrpc":"2.0","id":${id},${outcome}}`)
     return false
+  }
+
+  /** One that asks and asks, and does not read what it is answered, waits for no more answers. */
+  function reply(line: string): void {
+    if (program.isReading) unread = 0
+    unread += line.length
+    if (unread <= MAX_UNREAD_CHARS) tryTo(() => program.write(line))
   }
 
   function onlyCall({ forLogs = false } = {}): UnderWay | undefined {

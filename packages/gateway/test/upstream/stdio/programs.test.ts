@@ -291,6 +291,20 @@ describe('createPrograms', () => {
       expect(await world.call('byteByByte')).toEqual({ slow: true })
     })
 
+    it('asks before it has read what it was sent, answers it all the same', async () => {
+      const user = newUser()
+      const held = await hold({ user })
+      const { pid } = await world.call('who', { user })
+      await world.call('hesitate', { user })
+      const long = world.call('who', { user, text: 'x'.repeat(1024 * 1024) })
+      process.kill(Number(pid), 'SIGUSR2')
+      // What comes after the question has come, and so has the question.
+      expect(await held.answer).toContain('"asked":true')
+      process.kill(Number(pid), 'SIGUSR2')
+      expect(await long).toMatchObject({ pid })
+      expect(await held.process.tells('heard')).toMatchObject({ id: 'q-1', error: { code: -32_601 } })
+    })
+
     it('does not read what it is sent, keeps no more of it than is allowed', async () => {
       const user = newUser()
       const abort = new AbortController()
