@@ -18,6 +18,7 @@ export function sendGuarded(dispatcher: Dispatcher, url: URL, init: Init): Promi
   const { promise, resolve, reject } = Promise.withResolvers<GuardedAnswer>()
   const exchange = new Exchange(url.host, init, resolve, reject)
   const { body, headers } = encodeBody(init.body)
+  if (body instanceof Readable) exchange.boundSending()
   try {
     dispatcher.dispatch(
       {
@@ -54,6 +55,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #received = 0
   #cap: number
   #failure: unknown
+  #late: NodeJS.Timeout | undefined
 
   constructor(host: string, init: Init, resolve: (answer: GuardedAnswer) => void, reject: (reason: unknown) => void) {
     this.#host = host
@@ -64,6 +66,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     init.signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
+  /** For a body that is sent piece by piece: the dispatcher's own time begins anew with each piece (security T45). */
+  boundSending(): void {
+    this.#late = setTimeout(() => this.#stop(lateAnswer(this.#host)), this.#init.headersTimeoutMs).unref()
+  }
+
   onRequestStart(control: Dispatcher.DispatchController): void {
     this.#control = control
     if (this.#failure !== undefined) control.abort(toError(this.#failure))
@@ -71,6 +78,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseStart(control: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return
+    clearTimeout(this.#late)
     this.#control = control
     try {
       this.#resolve(this.#createAnswer(control, status, headers))
@@ -119,6 +127,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #onAbort = (): void => this.#stop(this.#init.signal?.reason)
 
   #settle(): void {
+    clearTimeout(this.#late)
     this.#init.signal?.removeEventListener('abort', this.#onAbort)
   }
 }
@@ -168,9 +177,13 @@ function translate(error: unknown, host: string): unknown {
     return new GatewayError('upstream_invalid', `A request to ${host} could not be built.`, { cause: error })
   }
   if (typeof code === 'string' && TIMEOUT_CODES.has(code)) {
-    return new GatewayError('upstream_unavailable', `${host} did not answer in time.`, { cause: error })
+    return lateAnswer(host, error)
   }
   return new GatewayError('upstream_unavailable', `${host} could not be reached.`, { cause: error })
+}
+
+function lateAnswer(host: string, cause?: unknown): GatewayError {
+  return new GatewayError('upstream_unavailable', `${host} did not answer in time.`, { cause })
 }
 
 function findRefusal(error: unknown): boolean {

@@ -287,6 +287,25 @@ describe('createGuardedFetch', () => {
     expect(failure).toMatchObject({ code: 'upstream_unavailable', message: expect.stringContaining('in time') })
   })
 
+  it('T45: gives up when a server reads a long body bit by bit for longer than it may take to answer', async () => {
+    const read = { bytes: 0 }
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined)
+      // All of it takes longer, and no piece of it does.
+      const reading = setInterval(() => (read.bytes += socket.read()?.length ?? 0), 5)
+      socket.on('close', () => clearInterval(reading))
+    })
+    const port = await listen(server)
+    cleanups.push(async () => server.close())
+    const body = 'x'.repeat(40 * MIB)
+    const sent = guardedFetch()(`http://127.0.0.1:${port}/`, { method: 'POST', body, headersTimeoutMs: 1_500 })
+    expect(await failureOf(sent)).toMatchObject({
+      code: 'upstream_unavailable',
+      message: expect.stringContaining('did not answer in time'),
+    })
+    expect(read.bytes).toBeLessThan(body.length)
+  })
+
   it('T45: gives up when the body falls silent', async () => {
     const { url } = await serve((_request, response) => response.write('{'))
     const response = await guardedFetch()(url, { bodyIdleTimeoutMs: 50 })
