@@ -42,6 +42,8 @@ import { unavailableIn } from './tools/toToolReport.ts'
 import { toUserTools } from './tools/toUserTools.ts'
 import type { ToolCallOptions, UserTools } from './tools/userTools.ts'
 
+const DEFAULT_CALL_TIMEOUT_MS = 60_000
+
 /**
  * Makes a Latchkey: one for the whole process, shared by all its users. It holds nothing of one user that another can
  * get at.
@@ -271,21 +273,24 @@ class PooledLatchkey implements Latchkey {
     { instance, key, sessionOptions }: ResolvedEndpoint,
     tool: Tool,
     args: Readonly<Record<string, unknown>>,
-    { signal, timeoutMs }: ToolCallOptions,
+    { signal, timeoutMs = DEFAULT_CALL_TIMEOUT_MS }: ToolCallOptions,
   ): Promise<CallToolResult> {
     this.#checkOpen()
-    if (timeoutMs !== undefined) checkMs('timeoutMs', timeoutMs)
+    const { userIdentifier } = subject
+    const what = `calling tool ${JSON.stringify(tool.name)} for user ${JSON.stringify(userIdentifier)}`
+    using deadline = this.#deadline({ timeoutMs, signal }, what)
+    const sending = { signal: deadline.signal, timeoutMs }
     const calling = callTool({
-      userIdentifier: subject.userIdentifier,
+      userIdentifier,
       mcpName: tool.name,
       connectionNames: this.#readiness.connectionNames(subject),
-      signal,
-      send: () => this.#pool.use(key, sessionOptions, (session) => session.callTool(tool, args, { signal, timeoutMs })),
+      signal: deadline.signal,
+      send: () => this.#pool.use(key, sessionOptions, (session) => session.callTool(tool, args, sending)),
       pendingConnections: () => this.#readiness.pendingWithLinks(instance.id, signal),
       forget: () => this.#pool.peek(key)?.forgetTools(),
     })
     const { startLinks } = this.#options
-    return startLinks ? calling.catch((error: unknown) => Promise.reject(startLinks.ofError(error))) : calling
+    return await (startLinks ? calling.catch((error: unknown) => Promise.reject(startLinks.ofError(error))) : calling)
   }
 
   #deadline({ timeoutMs, signal }: Pick<ReadyOptions, 'timeoutMs' | 'signal'>, what: string): Deadline {

@@ -6,7 +6,8 @@ import type { ConnectionState } from './readiness/connectionState.ts'
  * - `authorization_required`: the user has connections to authorize; `error.connections` holds them with their links.
  * - `authorization_timeout`: the deadline passed while connections were pending; `error.connections` lists them.
  * - `authorization_failed`: a connection reached a state that only a new link can end; `error.connections`.
- * - `aborted`: the caller's signal was aborted.
+ * - `aborted`: the caller's signal was aborted, or the Latchkey was closed. A tool call may have been carried out, and the
+ *   message then says so.
  * - `timeout`: a request or a tool call took longer than its deadline. A tool call may have been carried out: check
  *   before you call again.
  * - `unknown_config`: no MCP config has that name; the message lists the known ones.
@@ -14,7 +15,8 @@ import type { ConnectionState } from './readiness/connectionState.ts'
  * - `unauthorized`: the control plane refused the client credentials.
  * - `unavailable`: the control plane or the endpoint could not be reached, or answered with a 429 or a 5xx. A tool call
  *   may have been carried out, and the message then says so: check before you call again. After a 429 it surely was not.
- * - `invalid_response`: what answered does not speak the protocol.
+ * - `invalid_response`: what answered does not speak the protocol. A tool call that was answered so may have been carried
+ *   out, and the message then says so: check before you call again.
  * - `not_ready`: the connections are ACTIVE but the endpoint did not serve tools within the deadline.
  * - `unknown_tool`: the endpoint does not have this tool, or this user may not use it.
  * - `invalid_arguments`: a tool call's arguments do not fit the tool's schema; the message says which and why. Nothing

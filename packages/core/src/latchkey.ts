@@ -235,6 +235,9 @@ export interface Latchkey extends AsyncDisposable {
    */
   revokeUser(userIdentifier: string, options?: CallOptions): Promise<UserRevocation>
 
-  /** Ends every wait with code `aborted`, closes sessions and sockets. Calls after it reject with a `TypeError`. Idempotent. */
+  /**
+   * Ends every wait and every tool call that is under way with code `aborted`, then closes sessions and sockets. Calls after
+   * it reject with a `TypeError`. Idempotent.
+   */
   close(): Promise<void>
 }

@@ -1,19 +1,62 @@
 import { describe, expect, it } from 'vitest'
-import { createLatchkey, type ConnectionState, type UserTool } from '../src/index.ts'
+import { createLatchkey, type ConnectionState, type LatchkeyOptions, type UserTool } from '../src/index.ts'
 import { CLIENT_ID, CLIENT_SECRET, CONFIG } from './fixtures/scriptedControlPlane.ts'
 import { failureOf, setup, type Setup } from './fixtures/setup.ts'
 
 const EVENTS = /^GET \/api\/v1\/events/
+const AUTH_STATE = /:get_auth_state$/
 
 /** The user's consent has expired since the tools were got. `send` is refused without it. */
-async function expired(era: 'modern' | 'legacy' = 'modern'): Promise<Setup & { send: UserTool }> {
-  const given = await setup({ era, toolNames: ['send'] })
+async function expired(
+  era: 'modern' | 'legacy' = 'modern',
+  options: LatchkeyOptions = {},
+): Promise<Setup & { send: UserTool }> {
+  const given = await setup({ era, toolNames: ['send'] }, options)
   given.plane.setStatus('u1', 'mail', 'ACTIVE')
   const { tools } = await given.latchkey.userTools('u1')
   given.plane.setStatus('u1', 'mail', 'EXPIRED')
   const [send] = tools
   if (!send) throw new Error('no tool')
   return { ...given, send }
+}
+
+/** That `calendar` is ACTIVE: news of something else. */
+function statusEvent({ id }: { id?: string }): string {
+  const data = {
+    spec_version: '1',
+    id: 'evt',
+    type: 'connected_account.status_updated',
+    occurred_at: new Date(0).toISOString(),
+    data: { id: 'ca', identifier: 'u1', connection_id: 'c', connection_name: 'calendar', status: 'ACTIVE' },
+  }
+  return `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`
+}
+
+/** A stream that is over after this. */
+function eventStream(events: string): Response {
+  return new Response(`: hello\n\n${events}`, { headers: { 'content-type': 'text/event-stream' } })
+}
+
+/**
+ * A call that waits for more to be granted. The first streams of events are over after this one event each. `asked` tells
+ * after which event each stream was to begin.
+ */
+async function interrupted(...events: string[]) {
+  const given = await setup({ toolNames: ['upgrade'] })
+  given.plane.setStatus('u1', 'mail', 'ACTIVE')
+  const asked: (string | null)[] = []
+  given.plane.inject(EVENTS, ({ headers }) => {
+    asked.push(headers.get('last-event-id'))
+    const event = events[asked.length - 1]
+    return event === undefined ? undefined : eventStream(event)
+  })
+  const { tools } = await given.latchkey.userTools('u1')
+  const shown = Promise.withResolvers<readonly ConnectionState[]>()
+  const call = tools[0]?.call({}, { onAuthorizationRequired: shown.resolve }) ?? Promise.resolve()
+  call.catch(() => {})
+  const [first] = await shown.promise
+  await given.timing.timerOf(250)
+  return { ...given, call, asked, firstLink: first?.authenticationLink }
 }
 
 describe('UserTool.call with onAuthorizationRequired', () => {
@@ -75,6 +118,43 @@ describe('UserTool.call with onAuthorizationRequired', () => {
     expect(plane.toolCalls).toEqual([])
   })
 
+  it.each(['modern', 'legacy'] as const)(
+    'shows a fresh link, once, when the first may have ended while it waits, in the %s era',
+    async (era) => {
+      const { plane, timing, send } = await expired(era)
+      const shown: (string | undefined)[] = []
+      const shownAgain = Promise.withResolvers<void>()
+      const onAuthorizationRequired = (connections: readonly ConnectionState[]) => {
+        shown.push(...connections.map(({ authenticationLink }) => authenticationLink))
+        if (shown.length === 2) shownAgain.resolve()
+      }
+      const call = send.call({}, { authorizationTimeoutMs: 1_200_000, onAuthorizationRequired })
+      await plane.answered(AUTH_STATE, 2)
+      timing.advance(660_000)
+      await shownAgain.promise
+      timing.advance(480_000)
+      plane.setStatus('u1', 'mail', 'ACTIVE')
+      await expect(call).resolves.toMatchObject({ content: [{ text: 'u1' }] })
+      expect(shown).toEqual([expect.stringMatching(/\/connect\//), expect.stringMatching(/\/connect\//)])
+      expect(new Set(shown).size).toBe(2)
+      expect(timing.pending).toBe(0)
+    },
+  )
+
+  it("shows the app's own link once, which does not end", async () => {
+    const { plane, timing, send } = await expired('modern', { startUrl: 'https://app.test/start' })
+    const shown: (readonly ConnectionState[])[] = []
+    const onAuthorizationRequired = (connections: readonly ConnectionState[]) => void shown.push(connections)
+    const call = send.call({}, { authorizationTimeoutMs: 1_200_000, onAuthorizationRequired })
+    await plane.answered(AUTH_STATE, 2)
+    timing.advance(660_000)
+    // By the poll, and for the links.
+    await plane.answered(AUTH_STATE, 4)
+    plane.setStatus('u1', 'mail', 'ACTIVE')
+    await call
+    expect(shown.map(([state]) => state?.authenticationLink)).toEqual(['https://app.test/start?connection=mail'])
+  })
+
   it('waits until the user has granted more when the connection was ACTIVE all along', async () => {
     const { plane, latchkey } = await setup({ toolNames: ['upgrade'] })
     plane.setStatus('u1', 'mail', 'ACTIVE')
@@ -107,6 +187,47 @@ describe('UserTool.call with onAuthorizationRequired', () => {
     const { tools } = await latchkey.userTools('u1')
     const call = tools[0]?.call({}, { onAuthorizationRequired: () => {} })
     expect((await failureOf(call ?? Promise.resolve())).code).toBe('authorization_required')
+  })
+
+  it('is carried out when more was granted while the stream of events was interrupted before any event', async () => {
+    const { plane, timing, call } = await interrupted('')
+    plane.isUpgraded = true
+    plane.push('u1', 'mail', 'ACTIVE')
+    timing.advance(250)
+    await expect(call).resolves.toMatchObject({ content: [{ text: 'u1' }] })
+    expect(plane.toolCalls).toEqual(['u1 upgrade'])
+    expect(timing.pending).toBe(0)
+  })
+
+  it('rejects with a fresh link when nothing was granted until the interrupted stream was open again', async () => {
+    const { plane, timing, call, firstLink } = await interrupted(statusEvent({}))
+    timing.advance(250)
+    const error = await failureOf(call)
+    expect(error.code).toBe('authorization_required')
+    expect(error.connections[0]?.authenticationLink).toMatch(/\/connect\//)
+    expect(error.connections[0]?.authenticationLink).not.toBe(firstLink)
+    expect([plane.toolCalls, timing.pending]).toEqual([[], 0])
+  })
+
+  it('opens an interrupted stream again as soon as at first when it has told something', async () => {
+    const { plane, timing, asked } = await interrupted(statusEvent({ id: '7' }), statusEvent({ id: '8' }))
+    timing.advance(250)
+    await plane.answered(EVENTS, 2)
+    await timing.timerOf(250)
+    timing.advance(250)
+    await plane.answered(EVENTS, 3)
+    expect(asked).toEqual([null, '7', '8'])
+  })
+
+  it('goes on waiting, from the last event on, when an interrupted stream can be resumed', async () => {
+    const { plane, timing, call, asked } = await interrupted(statusEvent({ id: '7' }))
+    timing.advance(250)
+    await plane.answered(EVENTS, 2)
+    expect(asked).toEqual([null, '7'])
+    plane.isUpgraded = true
+    plane.push('u1', 'mail', 'ACTIVE')
+    await expect(call).resolves.toMatchObject({ content: [{ text: 'u1' }] })
+    expect(plane.requests.filter(({ body }) => body.includes('tools/call'))).toHaveLength(3)
   })
 
   it('rejects with the error of the callback', async () => {

@@ -1,6 +1,7 @@
+import { getEventListeners } from 'node:events'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createLatchkey, latchkeyGateway } from '../src/index.ts'
+import { createLatchkey, latchkeyGateway, type Backend } from '../src/index.ts'
 import { failureOf, setup } from './fixtures/setup.ts'
 import { CLIENT_ID, CLIENT_SECRET, CONFIG, ScriptedControlPlane } from './fixtures/scriptedControlPlane.ts'
 
@@ -8,6 +9,16 @@ const ENSURE = /^POST \/api\/v1\/mcp\/instances$/
 
 const identity = (clientId: string, clientSecret: string) =>
   latchkeyGateway({ url: 'https://g.example', clientId, clientSecret }).identity
+
+/** Listens until the stream ends, however it ends. */
+async function drain(gateway: Backend, signal: AbortSignal): Promise<void> {
+  const events = gateway.statusEvents?.('ins_a', { signal }) ?? []
+  try {
+    for await (const event of events) void event
+  } catch {
+    // It was refused, or broke.
+  }
+}
 
 describe('latchkeyGateway', () => {
   it('gets the access token once for all, and again before it ends', async () => {
@@ -47,6 +58,35 @@ describe('latchkeyGateway', () => {
     const error = await failureOf(latchkey.ensureInstance('a', { config: 'emial-agent' }))
     expect(error.code).toBe('unknown_config')
     expect(error.message).toContain(CONFIG)
+  })
+
+  // Regression: each stream of a long wait that ended left a listener on the signal of the wait.
+  it.each([
+    ['is over', () => new Response(': hello\n\n', { headers: { 'content-type': 'text/event-stream' } })],
+    ['is none', () => new Response('{}', { headers: { 'content-type': 'application/json' } })],
+    ['is refused', () => new Response('', { status: 500 })],
+  ])('leaves no listener on the signal when an event stream %s', async (_how, answer) => {
+    const { plane } = await setup()
+    plane.inject(/^GET \/api\/v1\/events/, answer)
+    const gateway = latchkeyGateway({ url: plane.url, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET })
+    const { signal } = new AbortController()
+    for (let times = 0; times < 20; times += 1) await drain(gateway, signal)
+    expect(plane.count(/^GET \/api\/v1\/events/)).toBe(20)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    await gateway.close()
+  })
+
+  it('lets go of the signal when nobody listens to an event stream any more', async () => {
+    const { plane } = await setup()
+    const gateway = latchkeyGateway({ url: plane.url, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET })
+    const { signal } = new AbortController()
+    const onOpen = () => plane.push('a', 'mail', 'ACTIVE')
+    for await (const { status } of gateway.statusEvents?.('ins_a', { signal, onOpen }) ?? []) {
+      expect([status, getEventListeners(signal, 'abort').length > 0]).toEqual(['ACTIVE', true])
+      break
+    }
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+    await gateway.close()
   })
 
   it('says invalid_response when it answers for another user', async () => {

@@ -7,7 +7,11 @@ import { safeToolNames } from '../src/tools/safeToolNames.ts'
 
 describe('safeToolNames', () => {
   const names = fc.uniqueArray(
-    fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 100 }), fc.constantFrom('a', 'a_b', 'a.b', '1', '-a', '')),
+    fc.oneof(
+      fc.string(),
+      fc.string({ unit: 'binary', maxLength: 100 }),
+      fc.constantFrom('a', 'a_b', 'a.b', '1', '-a', ''),
+    ),
     {
       maxLength: 30,
     },

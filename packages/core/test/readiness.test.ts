@@ -174,6 +174,19 @@ describe('waitForAuth', () => {
     },
   )
 
+  it('fails when a connection that was EXPIRED at the start is so again after its link was used', async () => {
+    const given = await setup({ connections: ['mail', 'calendar'] })
+    given.plane.setStatus('u1', 'mail', 'EXPIRED')
+    const { wait } = await waiting(given)
+    given.plane.setStatus('u1', 'mail', 'ACTIVE')
+    await given.plane.answered(AUTH_STATE, 3)
+    given.plane.setStatus('u1', 'mail', 'EXPIRED')
+    const error = await failureOf(wait)
+    expect(error.code).toBe('authorization_failed')
+    expect(error.connections.map((state) => state.connectionName)).toEqual(['mail', 'calendar'])
+    await expectNothingLeft(given)
+  })
+
   it('rejects with what is missing at the deadline', async () => {
     const given = await setup({ connections: ['mail', 'calendar'] })
     given.plane.setStatus('u1', 'calendar', 'ACTIVE')

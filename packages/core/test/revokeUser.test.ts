@@ -45,6 +45,22 @@ describe('revokeUser', () => {
     expect(await requestsFor('anna')).toBeGreaterThan(0)
   })
 
+  it('gives new links to what is missing afterwards, to this user and no other', async () => {
+    const { plane, latchkey } = await setup({ connections: ['mail', 'calendar'], toolNames: ['mail__search'] })
+    plane.inject(/^POST .*users:revoke$/, () => Response.json(RECEIPT))
+    const linkOf = async (user: string) => {
+      plane.setStatus(user, 'mail', 'ACTIVE')
+      const { missing } = await latchkey.userTools(user, { require: 'any' })
+      return missing.map(({ authenticationLink }) => authenticationLink)
+    }
+    const before = { anna: await linkOf('anna'), berta: await linkOf('berta') }
+    await latchkey.revokeUser('anna')
+    expect(await linkOf('berta')).toEqual(before.berta)
+    const after = await linkOf('anna')
+    expect(after).toEqual([expect.stringMatching(/\/connect\//)])
+    expect(after).not.toEqual(before.anna)
+  })
+
   it('forgets what is known of the user also when nobody can tell whether it was done', async () => {
     const { plane, latchkey } = await setup()
     plane.setStatus('anna', 'mail', 'ACTIVE')

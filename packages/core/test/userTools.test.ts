@@ -25,6 +25,12 @@ function stream(...events: string[]): Response {
   return new Response(events.join(''), { headers: { 'content-type': 'text/event-stream' } })
 }
 
+/** Says that the call succeeded, in a way that no client understands. */
+async function noResult(request: Request): Promise<Response> {
+  const { id } = JSON.parse(await request.text())
+  return Response.json({ jsonrpc: '2.0', id, result: { resultType: 'complete', content: 'sent' } })
+}
+
 describe('userTools', () => {
   it('makes two requests and one for the token when cold, and none when warm', async () => {
     const { plane, latchkey } = await connected()
@@ -96,7 +102,7 @@ describe('userTools', () => {
     const { plane, timing, latchkey } = await connected({ era: 'legacy' }, ['u1', 'u2'])
     const tools = await latchkey.userTools('u1')
     const begun = once(plane.events, 'call slow')
-    const call = tool(tools, 'slow').call({})
+    const call = tool(tools, 'slow').call({}, { timeoutMs: 900_000 })
     await begun
     timing.advance(600_000)
     // Time for a request that should not come.
@@ -284,25 +290,42 @@ describe('UserTool.call', () => {
     expect(plane.count(MCP)).toBe(2)
   })
 
-  it.each([
-    ['500', () => new Response('boom', { status: 500 }), 'unavailable'],
-    ['503', () => new Response('boom', { status: 503, headers: { 'retry-after': '0' } }), 'unavailable'],
-    ['404', () => new Response('gone', { status: 404 }), 'rejected'],
-    ['HTML', () => new Response('<html>', { headers: { 'content-type': 'text/html' } }), 'invalid_response'],
+  it.each<[string, (request: Request) => Response | Promise<Response>, string, boolean]>([
+    ['500', () => new Response('boom', { status: 500 }), 'unavailable', true],
+    ['503', () => new Response('boom', { status: 503, headers: { 'retry-after': '0' } }), 'unavailable', true],
+    ['404', () => new Response('gone', { status: 404 }), 'rejected', false],
+    ['HTML', () => new Response('<html>', { headers: { 'content-type': 'text/html' } }), 'invalid_response', true],
+    ['a result that is none', noResult, 'invalid_response', true],
     [
       'a redirect',
       () => new Response(null, { status: 307, headers: { location: 'https://evil.test/x' } }),
       'invalid_response',
+      false,
     ],
-  ])('is not sent again when the endpoint answers %s', async (_what, answer, code) => {
+  ])(
+    'is not sent again when the endpoint answers %s, and says if it may be done',
+    async (_what, answer, code, maybe) => {
+      const { plane, latchkey } = await connected()
+      const tools = await latchkey.userTools('u1')
+      plane.inject(MCP, answer)
+      const error = await failureOf(tool(tools, 'whoami').call({}))
+      expect(error.code).toBe(code)
+      expect(error.message.includes('may have been carried out')).toBe(maybe)
+      expect(error.message).not.toContain('evil.test')
+      expect(plane.count(MCP)).toBe(2)
+    },
+  )
+
+  it('does not say that the call may have been carried out when the token for it was not believed', async () => {
     const { plane, latchkey } = await connected()
     const tools = await latchkey.userTools('u1')
-    plane.inject(MCP, answer)
+    plane.revokeSessionTokens()
+    const payload = Buffer.from(JSON.stringify({ sub: 'u2' })).toString('base64url')
+    plane.inject(/tokens$/, () => Response.json({ token: `h.${payload}.s`, expires_at: plane.sessionTokensEndAt }))
     const error = await failureOf(tool(tools, 'whoami').call({}))
-    expect(error.code).toBe(code)
-    expect(error.message.includes('may have been carried out')).toBe(code === 'unavailable')
-    expect(error.message).not.toContain('evil.test')
-    expect(plane.count(MCP)).toBe(2)
+    expect(error.code).toBe('invalid_response')
+    expect(error.message).not.toContain('carried out')
+    expect(plane.toolCalls).toEqual([])
   })
 
   it('is not sent again when the connection breaks', async () => {

@@ -15,8 +15,13 @@ export interface ControlPlaneRequest<S extends z.ZodType> extends Question<S> {
 export interface ControlPlane {
   readonly settings: ServiceSettings
   request<S extends z.ZodType>(request: ControlPlaneRequest<S>): Promise<z.output<S>>
-  /** Opens an event stream and gives the answer, whatever its status; the headers arrive within the deadline. */
-  openStream(path: string, headers: Record<string, string>, doing: string, signal: AbortSignal): Promise<Response>
+  /** Opens an event stream, whatever the status of the answer; the headers arrive within the deadline. */
+  openStream(path: string, headers: Record<string, string>, doing: string, signal: AbortSignal): Promise<OpenStream>
+}
+
+/** An answer that ends with its signal. Dispose of it when it has ended: no listener is left on the signal. */
+export interface OpenStream extends Disposable {
+  readonly response: Response
 }
 
 /** @param authorization what each request is sent with. */
@@ -59,15 +64,15 @@ export function createControlPlane(transport: Transport, authorization: HeaderSo
       // The deadline is for the headers only, so it must not reach the body.
       const controller = new AbortController()
       const abort = () => controller.abort(signal.aborted ? signal.reason : deadline.signal.reason)
+      const letGo = () => signal.removeEventListener('abort', abort)
       deadline.signal.addEventListener('abort', abort)
       if (signal.aborted) abort()
       else signal.addEventListener('abort', abort, { once: true })
       try {
         const { response } = await sendAuthorized(path, headers, { method: 'GET', signal: controller.signal })
-        if (!response.ok) signal.removeEventListener('abort', abort)
-        return response
+        return { response, [Symbol.dispose]: letGo }
       } catch (error) {
-        signal.removeEventListener('abort', abort)
+        letGo()
         throw translateError(error, { doing, settings }, controller.signal)
       } finally {
         deadline.signal.removeEventListener('abort', abort)

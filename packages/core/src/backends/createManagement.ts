@@ -120,7 +120,8 @@ async function tryEventStream(
   const doing = `listening to events of user ${JSON.stringify(userIdentifier)}`
   const started = performance.now()
   const path = `/api/v1/events?user_identifier=${encodeURIComponent(userIdentifier)}`
-  const response = await controlPlane.openStream(path, { accept: 'text/event-stream' }, doing, signal)
+  using stream = await controlPlane.openStream(path, { accept: 'text/event-stream' }, doing, signal)
+  const { response } = stream
   try {
     if (!response.ok || response.body === null) {
       throw new LatchkeyError('unavailable', `${doing} failed: the control plane answered HTTP ${response.status}`)

@@ -21,7 +21,8 @@ export async function* statusEventStream(
   const doing = `listening to events of instance ${instanceId}`
   const path = `/api/v1/events?instance_id=${encodeURIComponent(instanceId)}`
   const headers = { accept: 'text/event-stream', ...(lastEventId ? { 'last-event-id': lastEventId } : {}) }
-  const response = await controlPlane.openStream(path, headers, doing, signal)
+  using stream = await controlPlane.openStream(path, headers, doing, signal)
+  const { response } = stream
   if (!isEventStream(response)) {
     await response.body?.cancel()
     if (response.ok || NO_EVENTS.has(response.status)) return

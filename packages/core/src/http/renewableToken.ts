@@ -11,7 +11,7 @@ export interface RenewableToken {
   /** Uses this one, got in passing, if it lasts longer than the one there is. */
   offer(token: FetchedToken): void
   get(signal?: AbortSignal): Promise<string>
-  /** The one there is no longer covers what it should: the next is fetched. */
+  /** The one there is, or that is under way, no longer covers what it should: the next is fetched. */
   forget(): void
   /** A token other than the one that was refused. */
   afterRefusal(refused: string, signal?: AbortSignal): Promise<string>
@@ -27,17 +27,22 @@ export function createRenewableToken(
 ): RenewableToken {
   const flights = new SingleFlight<string>()
   let current: { value: string; renewAt: number } | undefined
+  let timesForgotten = 0
 
   const lasting = ({ value, expiresInMs }: FetchedToken) => {
     const margin = Math.min(MAX_RENEWAL_MARGIN_MS, expiresInMs * RENEWAL_FRACTION)
     return { value, renewAt: timing.now() + expiresInMs - margin }
   }
 
-  const renew = (signal: AbortSignal | undefined) =>
-    flights.run('renew', signal, async (shared) => {
-      current = lasting(await fetchToken(shared))
-      return current.value
+  const renew = (signal: AbortSignal | undefined) => {
+    const asked = timesForgotten
+    return flights.run(String(asked), signal, async (shared) => {
+      const fetched = lasting(await fetchToken(shared))
+      // One that was under way as it was forgotten is for those alone who waited for it.
+      if (asked === timesForgotten) current = fetched
+      return fetched.value
     })
+  }
 
   const get = async (signal?: AbortSignal) =>
     current && timing.now() < current.renewAt ? current.value : renew(signal)
@@ -49,6 +54,7 @@ export function createRenewableToken(
     },
     forget() {
       current = undefined
+      timesForgotten += 1
     },
     get,
     async afterRefusal(refused, signal) {

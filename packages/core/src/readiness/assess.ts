@@ -15,10 +15,10 @@ export type Assessment =
 const ENDED_STATUSES: ReadonlySet<string> = new Set(['EXPIRED', 'DISCONNECTED'])
 
 /**
- * Pure. A connection that is `EXPIRED` or `DISCONNECTED` will not become ready by waiting, unless it was so when the
- * wait began: then the user has a new link, and the state is what that link is going to change.
+ * Pure. A connection that is `EXPIRED` or `DISCONNECTED` will not become ready by waiting, unless it has been so
+ * since the wait began: then the user has a new link, and the state is what that link is going to change.
  *
- * @param awaited ids of the connections that were so at the start, and whose links were shown.
+ * @param awaited ids of the connections that have been so since the start, and whose links were shown.
  */
 export function assess(
   states: readonly ConnectionState[],

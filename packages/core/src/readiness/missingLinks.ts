@@ -7,10 +7,12 @@ type Show = (connections: readonly ConnectionState[]) => unknown
 
 /** Instances whose links are remembered. */
 const MAX_INSTANCES = 10_000
+/** Links of which it is remembered, for each callback, that it was shown them. */
+const MAX_SHOWN = 10_000
 /** A link that is handed out lives this long yet. */
 const MIN_LIFE_MS = 60_000
 /** How long a link is used whose end is not known. */
-const UNKNOWN_LIFE_MS = 300_000
+export const UNKNOWN_LIFE_MS = 300_000
 
 interface Kept {
   readonly states: readonly ConnectionState[]
@@ -47,7 +49,7 @@ export class MissingLinks {
     }
   }
 
-  /** Nothing is missing any more: the links were used. */
+  /** The links were used, or work no more. */
   forget(instanceId: string): void {
     this.#kept.delete(instanceId)
   }
@@ -62,6 +64,7 @@ export class MissingLinks {
     const fresh = missing.filter((state) => state.authenticationLink !== undefined && !shown.has(keyOf(state)))
     if (fresh.length === 0) return
     for (const state of fresh) shown.add(keyOf(state))
+    forgetOldest(shown)
     const run = async () => await show(fresh)
     run().catch(() => {})
   }
@@ -73,6 +76,14 @@ export class MissingLinks {
     const states = kept.states.filter((state) => missing.some((now) => isSame(state, now)))
     this.#kept.set(instanceId, { ...kept, states })
     return states.length === missing.length ? states : undefined
+  }
+}
+
+/** Most callbacks are made for one request, and an `LRUCache` would take its room for all links at once. */
+function forgetOldest(shown: Set<string>): void {
+  for (const oldest of shown) {
+    if (shown.size <= MAX_SHOWN) return
+    shown.delete(oldest)
   }
 }
 

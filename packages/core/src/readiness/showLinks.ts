@@ -1,6 +1,7 @@
 import { sleep } from '../timing/sleep.ts'
 import type { Timing } from '../timing/timing.ts'
 import type { ConnectionState } from './connectionState.ts'
+import { UNKNOWN_LIFE_MS } from './missingLinks.ts'
 
 export interface ShowLinksOptions {
   /** What is pending, with its links. */
@@ -15,7 +16,7 @@ export interface ShowLinksOptions {
 
 /**
  * Shows the links, and once more fresh ones if they end before everything is connected. Not a third time: whoever let
- * two of them pass is not there.
+ * two of them pass is not there. An app's own link does not end: it is the same again, and is not shown again.
  *
  * @throws what `show` throws.
  */
@@ -24,16 +25,24 @@ export async function showLinks(options: ShowLinksOptions): Promise<void> {
 }
 
 async function showAgain({ pending, show, renew, timing, signal }: ShowLinksOptions): Promise<void> {
-  const endsAt = Math.min(...pending.map((state) => state.authenticationLinkExpiresAt?.getTime() ?? Infinity))
-  if (endsAt === Infinity) return
+  const ends = pending.map(({ authenticationLinkExpiresAt }) => authenticationLinkExpiresAt?.getTime())
+  const endsAt = Math.min(...ends.map((end) => end ?? timing.now() + UNKNOWN_LIFE_MS))
   let renewed: readonly ConnectionState[]
   try {
     await sleep(timing, Math.max(0, endsAt - timing.now()), signal)
-    const asked = new Set(pending.map(({ connectionId }) => connectionId))
-    renewed = (await renew(signal)).filter(({ connectionId }) => asked.has(connectionId))
+    renewed = (await renew(signal)).filter((state) => isRenewed(state, pending))
   } catch {
     // Nobody waits any more, or there are no links to be had now: the wait has a deadline.
     return
   }
   if (renewed.length > 0 && !signal.aborted) await show(renewed)
+}
+
+function isRenewed(
+  { connectionName, authenticationLink }: ConnectionState,
+  shown: readonly ConnectionState[],
+): boolean {
+  // A call that was refused for want of a connection tells its name, and not its id.
+  const before = shown.find((state) => state.connectionName === connectionName)
+  return before !== undefined && before.authenticationLink !== authenticationLink
 }

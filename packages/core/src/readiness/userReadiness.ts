@@ -176,10 +176,12 @@ export class UserReadiness {
     })
   }
 
-  /** What is known of the user's endpoints is not so any more. */
+  /** What is known of the user's endpoints is not so any more, and the links that were made work no more. */
   forgetUser(userIdentifier: string): void {
     for (const [key, { resolved }] of this.#known.entries()) {
-      if (resolved.instance.userIdentifier === userIdentifier) this.#known.delete(key)
+      if (resolved.instance.userIdentifier !== userIdentifier) continue
+      this.#known.delete(key)
+      this.#missingLinks.forget(resolved.instance.id)
     }
   }
 

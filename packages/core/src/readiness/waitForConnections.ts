@@ -44,6 +44,8 @@ export async function waitForConnections<T>(options: WaitOptions<T>): Promise<Re
     }
   }
   const consider = (states: readonly ConnectionState[]) => {
+    // Its link was used: if it ends again, only another one helps.
+    for (const state of states) if (!isEnded(state)) awaited.delete(state.connectionId)
     const assessment = assess(states, awaited, require)
     missing = assessment.kind === 'ready' ? [] : assessment.pending
     if (assessment.kind === 'failed') return reject(failed(subject, assessment.failed, missing))

@@ -1,14 +1,13 @@
 import {
   Client,
   isSpecType,
-  ProtocolError,
-  StreamableHTTPClientTransport,
   UnsupportedProtocolVersionError,
   type CallToolResult,
   type ClientOptions,
   type DiscoverResult,
   type InputRequiredResult,
   type ListToolsResult,
+  type RequestOptions,
   type Tool,
 } from '@modelcontextprotocol/client'
 import type { Fetch } from '../http/httpClient.ts'
@@ -16,6 +15,7 @@ import { SingleFlight } from '../timing/singleFlight.ts'
 import { MAX_TIMER_MS, type Timing } from '../timing/timing.ts'
 import type { Credential } from './credential.ts'
 import { createMcpFetch } from './mcpFetch.ts'
+import { McpTransport } from './mcpTransport.ts'
 import { SentSecrets } from './sentSecrets.ts'
 import { httpStatus } from './translateMcpError.ts'
 
@@ -30,8 +30,9 @@ export interface McpSessionOptions {
 }
 
 export interface SessionCallOptions {
-  readonly signal?: AbortSignal | undefined
-  readonly timeoutMs?: number | undefined
+  readonly signal: AbortSignal
+  /** Milliseconds that the server has to answer; `signal` bounds connecting, too. */
+  readonly timeoutMs: number
 }
 
 /** A list of tools, and until when it may be used. */
@@ -41,14 +42,16 @@ export interface ToolList {
   readonly expiresAt: number
 }
 
+/** Asks the server, with these options among the request's own. */
+type Ask<T> = (client: Client, options: Pick<RequestOptions, 'onresumptiontoken'>) => Promise<T>
+
 interface Connection {
   readonly client: Client
-  readonly transport: StreamableHTTPClientTransport
+  readonly transport: McpTransport
 }
 
 const DEFAULT_LIST_TTL_MS = 60_000
 const MAX_LIST_TTL_MS = 300_000
-const DEFAULT_CALL_TIMEOUT_MS = 60_000
 const TERMINATE_TIMEOUT_MS = 1_000
 
 /**
@@ -91,17 +94,18 @@ export class McpSession implements AsyncDisposable {
   callTool(
     tool: Pick<Tool, 'name' | 'inputSchema'>,
     args: Readonly<Record<string, unknown>>,
-    { signal, timeoutMs = DEFAULT_CALL_TIMEOUT_MS }: SessionCallOptions = {},
+    { signal, timeoutMs }: SessionCallOptions,
   ): Promise<CallToolResult | InputRequiredResult> {
-    return this.#withClient(signal, (client) =>
+    return this.#withClient(signal, (client, options) =>
       client.callTool(
         { name: tool.name, arguments: args },
         {
+          ...options,
           allowInputRequired: true,
           timeout: Math.min(timeoutMs, MAX_TIMER_MS),
           // Given so that the SDK does not look for it, compile its output schema, or list and call again.
           toolDefinition: { name: tool.name, inputSchema: tool.inputSchema },
-          ...(signal ? { signal } : {}),
+          signal,
         },
       ),
     )
@@ -124,7 +128,9 @@ export class McpSession implements AsyncDisposable {
   async #fetchTools(signal: AbortSignal): Promise<ToolList> {
     const version = this.#listVersion
     const options = { signal, timeout: this.#options.requestTimeoutMs, cacheMode: 'bypass' } as const
-    const result = await this.#withClient(signal, (client) => client.listTools(undefined, options))
+    const result = await this.#withClient(signal, (client, ours) =>
+      client.listTools(undefined, { ...options, ...ours }),
+    )
     const { tools, _meta: meta } = result
     const list = { tools, meta, expiresAt: this.#options.timing.now() + listTtlMs(result) }
     if (version === this.#listVersion) this.#list = list
@@ -137,7 +143,7 @@ export class McpSession implements AsyncDisposable {
 
   async #open(signal: AbortSignal): Promise<Connection> {
     const { credential, fetch, requestTimeoutMs } = this.#options
-    const transport = new StreamableHTTPClientTransport(new URL(credential.url), {
+    const transport = new McpTransport(new URL(credential.url), {
       fetch: createMcpFetch(fetch, credential, this.#secrets),
     })
     const client = new Client(
@@ -157,25 +163,24 @@ export class McpSession implements AsyncDisposable {
     return this.#connection
   }
 
-  async #withClient<T>(signal: AbortSignal | undefined, request: (client: Client) => Promise<T>): Promise<T> {
+  async #withClient<T>(signal: AbortSignal | undefined, ask: Ask<T>): Promise<T> {
     try {
-      return await this.#onConnection(signal, request)
+      return await this.#onConnection(signal, ask)
     } catch (error) {
-      // Its words are the endpoint's, which may repeat what it was sent.
-      if (error instanceof ProtocolError) error.message = this.#secrets.hideIn(error.message)
+      this.#secrets.hideInCauses(error)
       throw error
     }
   }
 
   /** Connects where needed; once more where the request was refused because the connection is no longer valid. */
-  async #onConnection<T>(signal: AbortSignal | undefined, request: (client: Client) => Promise<T>): Promise<T> {
+  async #onConnection<T>(signal: AbortSignal | undefined, ask: Ask<T>): Promise<T> {
     const connection = await this.#connect(signal)
     try {
-      return await request(connection.client)
+      return await askOn(connection, ask)
     } catch (error) {
       if (!isStale(connection, error)) throw error
       if (this.#connection === connection) this.#forgetConnection()
-      return request((await this.#connect(signal)).client)
+      return await askOn(await this.#connect(signal), ask)
     }
   }
 
@@ -184,6 +189,10 @@ export class McpSession implements AsyncDisposable {
     this.#connection = undefined
     this.#discovered = undefined
   }
+}
+
+function askOn<T>({ client, transport }: Connection, ask: Ask<T>): Promise<T> {
+  return transport.hangingUp((options) => ask(client, options))
 }
 
 /**
@@ -213,7 +222,7 @@ function listTtlMs(result: ListToolsResult): number {
 }
 
 /** Polite, and given up soon: the server ends sessions by itself, too. */
-async function terminate(transport: StreamableHTTPClientTransport): Promise<void> {
+async function terminate(transport: McpTransport): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const givenUp = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, TERMINATE_TIMEOUT_MS)

@@ -2,6 +2,8 @@ import { LRUCache } from 'lru-cache'
 
 /** As many as can be answered to at the same time: the ones before and after a renewal, each in a few headers. */
 const MAX_SECRETS = 8
+/** More than an error of the MCP client has. */
+const MAX_CAUSES = 10
 /** Shorter values are no secrets, and stand in other words. */
 const MIN_LENGTH = 8
 
@@ -25,6 +27,17 @@ export class SentSecrets {
     let shown = text
     for (const value of this.#values.keys()) shown = shown.replaceAll(value, '[redacted]')
     return shown
+  }
+
+  /** Takes them out of what an error says, and its causes: words of the endpoint's may be in any of them. */
+  hideInCauses(error: unknown): void {
+    let cause = error
+    for (let depth = 0; depth < MAX_CAUSES && cause instanceof Error; depth += 1) {
+      const shown = this.hideIn(cause.message)
+      // Not every error can be changed; those that cannot are not of the endpoint's words.
+      if (shown !== cause.message) Reflect.set(cause, 'message', shown)
+      cause = cause.cause
+    }
   }
 
   #note(value: string): void {

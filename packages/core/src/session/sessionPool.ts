@@ -24,8 +24,8 @@ interface Entry {
   readonly session: McpSession
   /** Uses under way. */
   uses: number
-  /** Out of the pool: closed when the last use ends. */
-  retired: boolean
+  /** Set when it is out of the pool: called when the last use ends. */
+  onUnused: (() => void) | undefined
   cancelIdle: (() => void) | undefined
 }
 
@@ -81,7 +81,7 @@ export class SessionPool implements AsyncDisposable {
     }
   }
 
-  /** Closes every session and waits until that is done. */
+  /** Closes every session when its uses have ended, and waits until that is done. */
   async close(): Promise<void> {
     this.#entries.clear()
     await Promise.all(this.#closing)
@@ -93,13 +93,13 @@ export class SessionPool implements AsyncDisposable {
 
   #add(encoded: string, { userIdentifier }: SessionKey, options: McpSessionOptions): Entry {
     const session = new McpSession(options)
-    const entry: Entry = { userIdentifier, session, uses: 0, retired: false, cancelIdle: undefined }
+    const entry: Entry = { userIdentifier, session, uses: 0, onUnused: undefined, cancelIdle: undefined }
     this.#entries.set(encoded, entry)
     return entry
   }
 
   #rest(encoded: string, entry: Entry): void {
-    if (entry.retired) return this.#close(entry)
+    if (entry.onUnused) return entry.onUnused()
     const leave = () => {
       if (this.#entries.peek(encoded) === entry) this.#entries.delete(encoded)
     }
@@ -107,14 +107,18 @@ export class SessionPool implements AsyncDisposable {
   }
 
   #retire(entry: Entry): void {
-    entry.retired = true
     entry.cancelIdle?.()
-    if (entry.uses === 0) this.#close(entry)
-  }
-
-  #close(entry: Entry): void {
-    const closing = entry.session.close().catch(() => {})
+    const closing = unused(entry)
+      .then(() => entry.session.close())
+      .catch(() => {})
     this.#closing.add(closing)
     void closing.then(() => this.#closing.delete(closing))
   }
+}
+
+function unused(entry: Entry): Promise<void> {
+  return new Promise((resolve) => {
+    entry.onUnused = resolve
+    if (entry.uses === 0) resolve()
+  })
 }

@@ -1,4 +1,10 @@
-import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from '@modelcontextprotocol/client'
+import {
+  InsufficientScopeError,
+  ProtocolError,
+  SdkError,
+  SdkErrorCode,
+  SdkHttpError,
+} from '@modelcontextprotocol/client'
 import { LatchkeyError } from '../errors.ts'
 import { describeFailure, innermost, shownText } from '../http/describeFailure.ts'
 import { abortion } from '../timing/abortion.ts'
@@ -13,6 +19,9 @@ export function translateMcpError(error: unknown, doing: string, signal?: AbortS
   if (status !== undefined) return fromStatus(status, doing)
   if (error instanceof ProtocolError) return fromProtocolError(error, doing)
   if (error instanceof SdkError) return fromSdkError(error, doing)
+  // Its own words would quote how the answer begins, which may be what was sent.
+  if (error instanceof SyntaxError)
+    return new LatchkeyError('invalid_response', `${doing} failed: the MCP endpoint's answer is not JSON`)
   return new LatchkeyError(
     'unavailable',
     `${doing} failed: the MCP endpoint cannot be reached (${describeFailure(error)})`,
@@ -30,7 +39,8 @@ export function wasNeverSent(error: unknown): boolean {
 
 /** The HTTP status that the endpoint refused with, wherever in the chain of causes it is. */
 export function httpStatus(error: unknown): number | undefined {
-  return findInCauses(error, isHttpError)?.status
+  const refusal = findInCauses(error, isRefusal)
+  return refusal instanceof InsufficientScopeError ? 403 : refusal?.status
 }
 
 function fromStatus(status: number, doing: string): LatchkeyError {
@@ -70,4 +80,5 @@ function findInCauses<T>(error: unknown, matches: (cause: unknown) => cause is T
 }
 
 const isLatchkeyError = (cause: unknown): cause is LatchkeyError => cause instanceof LatchkeyError
-const isHttpError = (cause: unknown): cause is SdkHttpError => cause instanceof SdkHttpError
+const isRefusal = (cause: unknown): cause is SdkHttpError | InsufficientScopeError =>
+  cause instanceof SdkHttpError || cause instanceof InsufficientScopeError

@@ -4,7 +4,7 @@ import {
   type CallToolResult,
   type InputRequiredResult,
 } from '@modelcontextprotocol/client'
-import { LatchkeyError } from '../errors.ts'
+import { LatchkeyError, type LatchkeyErrorCode } from '../errors.ts'
 import type { ConnectionState } from '../readiness/connectionState.ts'
 import { httpStatus, translateMcpError, wasNeverSent } from '../session/translateMcpError.ts'
 import { authorizationLinks } from './authorizationLinks.ts'
@@ -55,8 +55,21 @@ async function translateCallError(context: ToolCallContext, error: unknown): Pro
   if (translated.code === 'rejected' || translated.code === 'unauthorized') context.forget()
   if (translated.code === 'unauthorized' || translated.code === 'authorization_required')
     return refusedForWhom(context, translated)
-  const isUnknownOutcome = translated.code === 'unavailable' || translated.code === 'timeout'
-  return isUnknownOutcome && !wasNotCarriedOut(error) ? mayBeDone(translated) : translated
+  return isUnknownOutcome(translated, error) ? mayBeDone(translated) : translated
+}
+
+/** What is said where nobody answered whether it was carried out, or where the answer to it cannot be read. */
+const UNKNOWN_OUTCOMES: ReadonlySet<LatchkeyErrorCode> = new Set([
+  'unavailable',
+  'timeout',
+  'aborted',
+  'invalid_response',
+])
+
+function isUnknownOutcome({ code }: LatchkeyError, error: unknown): boolean {
+  // What we refuse ourselves, such as a token of another user or a redirect, is no answer to the call; and what ended
+  // while it was being connected was not sent.
+  return UNKNOWN_OUTCOMES.has(code) && !(error instanceof LatchkeyError) && !wasNotCarriedOut(error)
 }
 
 /** It never left, or was turned away at the door for being one too many (RFC 6585, section 4). */
