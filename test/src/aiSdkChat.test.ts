@@ -87,6 +87,23 @@ describe('authorizationAsApproval, in a chat', () => {
     expect(prompts()).toContain('execution-denied')
   })
 
+  it.each([
+    [true, ['send {"to":"x"}']],
+    [false, []],
+  ])(
+    'has the model go on when the tools of all requests are one object, and the answer is %s',
+    async (answer, done) => {
+      const { state, latchkey } = expiredMailbox()
+      const tools = await createUserTools(latchkey)('ann')
+      const chat = new TestChat(streamingModel([SEND]), async () => tools)
+      await chat.sendMessage({ text: 'go' })
+      state.consented = true
+      await chat.answerAll(answer)
+      expect(state.done).toEqual(done)
+      expect(chat.lastMessage?.parts.at(-1)).toMatchObject({ type: 'text', text: 'done' })
+    },
+  )
+
   it('makes no call when the request is aborted', async () => {
     const { state, model, chat, getTools } = await chatAfter([SEND])
     state.consented = true

@@ -328,6 +328,37 @@ describe('userToolsMiddleware', () => {
     expect(state.done).toEqual(['look {}', 'send {"to":"x"}'])
   })
 
+  it('takes no answer to its question for consent for the approval of the call', async () => {
+    const { state, latchkey } = expiredMailbox()
+    state.consented = true
+    let isConnected = true
+    const connections = [new ConnectionState({ connectionId: 'c1', connectionName: 'mail', status: 'EXPIRED' })]
+    const userTools = async () => {
+      if (isConnected) return await latchkey.userTools()
+      throw new LatchkeyError('authorization_required', 'mail has to be authorized', { connections })
+    }
+    const ending = createMiddleware({
+      name: 'ending',
+      wrapModelCall: async (request, handler) => {
+        const answer = await handler(request)
+        // The consent ends when the model has been given the tools, and before the call.
+        if (model.callCount === 1) isConnected = false
+        return answer
+      },
+    })
+    const sendIt = [{ name: 'send', args: { to: 'x' } }]
+    const model = fakeModel().respondWithTools(sendIt).respondWithTools(sendIt).respond(new AIMessage('done'))
+    const middleware = [ending, createMiddleware(userToolsMiddleware({ userTools }, { interrupt, approve: 'writes' }))]
+    const agent = createAgent({ model, tools: [], middleware, contextSchema, checkpointer: new MemorySaver() })
+    const ofAnn = { ...THREAD, context: { userId: 'ann' } }
+    expect(typesOf(await agent.invoke(GO, ofAnn))).toEqual(['authorization_required'])
+    isConnected = true
+    expect(typesOf(await agent.invoke(new Command({ resume: 'approved' }), ofAnn))).toEqual(['approval_required'])
+    expect(state.done).toEqual([])
+    await agent.invoke(new Command({ resume: 'approved' }), ofAnn)
+    expect(state.done).toEqual(['send {"to":"x"}'])
+  })
+
   it('stops before the model is asked when the tools cannot be had yet', async () => {
     const { state, latchkey } = expiredMailbox()
     state.consented = true

@@ -13,6 +13,9 @@ export interface UserToolsForLangChainOptions extends AgentToolsOptions {
    * that a person has to `approve` stops it with an `ApprovalInterrupt`, and is made when the run is resumed with
    * `'approved'`, or a decision of LangChain's `humanInTheLoopMiddleware`. It needs a checkpointer, which then holds the
    * links; without one, the call fails: for want of consent as it does without this option, for want of approval unmade.
+   *
+   * It fails so as well where the run would make other calls again when it goes on: where a message's calls are one task of
+   * LangGraph's, as in a `ToolNode` that is given several. `createAgent` has a task for each.
    */
   interrupt?: Interrupt | undefined
   /**

@@ -12,6 +12,7 @@ import { refusalOf } from './approval.ts'
 import { interruptFor } from './consent.ts'
 import { toContent } from './content.ts'
 import type { UserToolsForLangChainOptions } from './createUserTools.ts'
+import { isOnlyCall } from './onlyCall.ts'
 
 type Arguments = Record<string, unknown>
 interface CallOptions extends UserToolsForLangChainOptions {
@@ -32,7 +33,8 @@ export function toTool(userTool: UserTool, options: CallOptions): DynamicStructu
 }
 
 async function call(userTool: UserTool, args: Arguments, config: ToolRunnableConfig, options: CallOptions) {
-  const { attach, interrupt, userIdentifier } = options
+  const { attach, userIdentifier } = options
+  const interrupt = isOnlyCall(config, userTool.name) ? options.interrupt : undefined
   // An error is a finished message, because a thrown one ends the run as soon as an agent has `wrapToolCall` middleware.
   const failed = (content: ToolMessage['content'], artifact: unknown) =>
     new ToolMessage({
@@ -42,11 +44,11 @@ async function call(userTool: UserTool, args: Arguments, config: ToolRunnableCon
       name: userTool.name,
       tool_call_id: config.toolCall?.id ?? '',
     })
-  const refusal = await refusalOf(userTool, args, options)
+  const refusal = await refusalOf(userTool, args, { ...options, interrupt })
   if (refusal !== undefined) return [failed(refusal, undefined), undefined]
   try {
-    // A run that can be stopped does not wait.
-    const callOptions = interrupt ? { ...options, consent: 'fail' as const } : options
+    // A run that can be stopped does not wait, and neither does a call that must not stop it.
+    const callOptions = options.interrupt ? { ...options, consent: 'fail' as const } : options
     const result = await callAgentTool(userTool, args, config.signal, callOptions)
     const content = toContent(result, attach)
     return [result.isError === true ? failed(content, result) : content, result]

@@ -6,6 +6,7 @@ import { checkCanAsk } from './approval.ts'
 import type { Interrupt } from './ask.ts'
 import { interruptFor } from './consent.ts'
 import { createUserTools, type UserToolsForLangChainOptions } from './createUserTools.ts'
+import { isOnlyCall } from './onlyCall.ts'
 
 export interface UserToolsMiddlewareOptions extends UserToolsForLangChainOptions {
   /** Whose run it is, from the run's context. Default: `context.userId`. */
@@ -14,7 +15,7 @@ export interface UserToolsMiddlewareOptions extends UserToolsForLangChainOptions
 
 /** As much of LangChain's requests as is needed here. */
 interface Request {
-  readonly runtime: { readonly context?: unknown }
+  readonly runtime: Parameters<typeof isOnlyCall>[0] & { readonly context?: unknown }
 }
 interface ModelRequest extends Request {
   readonly model?: unknown
@@ -49,14 +50,13 @@ export function userToolsMiddleware(
 ) {
   checkCanAsk(options)
   const getTools = createUserTools(latchkey)
-  const { interrupt } = options
+  const { approve, interrupt } = options
 
-  // A call needs no model: whatever profile its tool was offered in, its arguments are changed back alike.
-  const toolsOf = async (user: string, model?: unknown) => {
+  const toolsOf = async (user: string, stop: Interrupt | undefined, model?: unknown) => {
     try {
       return await getTools(user, { model, ...options })
     } catch (error) {
-      if (interrupt && isAuthorizationRequired(error)) interruptFor(interrupt, error, { userIdentifier: user })
+      if (stop && isAuthorizationRequired(error)) interruptFor(stop, error, { userIdentifier: user })
       throw error
     }
   }
@@ -65,7 +65,7 @@ export function userToolsMiddleware(
     name: 'LatchkeyUserTools',
 
     async wrapModelCall<R extends ModelRequest, A>(request: R, handler: (request: R) => A | Promise<A>): Promise<A> {
-      const own = await toolsOf(userIdentifier(request.runtime.context), request.model)
+      const own = await toolsOf(userIdentifier(request.runtime.context), interrupt, request.model)
       return await handler({ ...request, tools: [...request.tools, ...own] })
     },
 
@@ -74,10 +74,14 @@ export function userToolsMiddleware(
       handler: (request: R) => A | Promise<A>,
     ): Promise<A | ToolMessage> {
       if (request.tool !== undefined) return await handler(request)
-      const user = userIdentifier(request.runtime.context)
-      const own = await callable(user, request.toolCall, toolsOf, interrupt)
+      const { toolCall, runtime } = request
+      // LangGraph gives answers back in their order: what is said to this question would be taken for the approval.
+      const canStop = approve === undefined && isOnlyCall(runtime, toolCall.name)
+      const user = userIdentifier(runtime.context)
+      // A call needs no model: whatever profile its tool was offered in, its arguments are changed back alike.
+      const own = await callable(toolCall, interrupt, () => toolsOf(user, canStop ? interrupt : undefined))
       if (own instanceof ToolMessage) return own
-      const tool = own.find(({ name }) => name === request.toolCall.name)
+      const tool = own.find(({ name }) => name === toolCall.name)
       return await handler(tool ? { ...request, tool } : request)
     },
   }
@@ -85,13 +89,12 @@ export function userToolsMiddleware(
 
 /** The user's tools; or the answer to the model, where consent is wanting and the run cannot be stopped for it. */
 async function callable(
-  user: string,
   { name, id = '' }: ToolRequest['toolCall'],
-  toolsOf: (user: string) => Promise<DynamicStructuredTool[]>,
   interrupt: Interrupt | undefined,
+  getTools: () => Promise<DynamicStructuredTool[]>,
 ): Promise<DynamicStructuredTool[] | ToolMessage> {
   try {
-    return await toolsOf(user)
+    return await getTools()
   } catch (error) {
     if (!interrupt || !isAuthorizationRequired(error)) throw error
     return new ToolMessage({ status: 'error', content: error.message, artifact: error, name, tool_call_id: id })

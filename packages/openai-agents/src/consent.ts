@@ -45,7 +45,10 @@ export function consentTool(toolName: string): FunctionTool<unknown, any> {
   return askingAgent.asTool({ toolName, toolDescription: '', runConfig: { tracingDisabled: true } })
 }
 
-/** Asks for consent in the middle of a call; or, with the state that the SDK kept, tells what came of it. */
+/**
+ * Asks for consent in the middle of a call; or, with the state that the SDK kept, tells what came of it. It is empty if the
+ * run stops; where it was always approved or rejected before, which is remembered for the whole run, nobody is asked.
+ */
 export async function askForConsent(
   invoke: Invoke,
   context: Parameters<Invoke>[0],

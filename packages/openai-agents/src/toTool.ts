@@ -87,17 +87,23 @@ async function attempt(given: Call): Promise<Output> {
     details.signal?.throwIfAborted()
     if (!(error instanceof LatchkeyError)) throw error
     if (!isAuthorizationRequired(error)) return failed(given, error)
-    if (options.interrupts) return await interrupt(given, error)
-    tellAuthorizationRequired(error, options)
-    return failed(given, error)
+    return options.interrupts ? await interrupt(given, error) : refused(given, error)
   }
 }
 
-/** The SDK then takes no notice of what is returned. */
-async function interrupt({ userTool, context, details, options, ask }: Call, error: LatchkeyError): Promise<string> {
-  const { userIdentifier } = options
+/** Where the run stops, the SDK takes no notice of what is returned. */
+async function interrupt(given: Call, error: LatchkeyError): Promise<string> {
+  const { userTool, context, details, options, ask } = given
   const { resumeState: _answered, ...fresh } = details
-  return await askForConsent(ask, context, authorizationRequest(error, { userIdentifier, tool: userTool.name }), fresh)
+  const { userIdentifier } = options
+  const request = authorizationRequest(error, { userIdentifier, tool: userTool.name })
+  const answer = await askForConsent(ask, context, request, fresh)
+  return answer === '' ? answer : refused(given, error)
+}
+
+function refused(given: Call, error: LatchkeyError): string {
+  tellAuthorizationRequired(error, given.options)
+  return failed(given, error)
 }
 
 function failed(given: Call, error: LatchkeyError): string {

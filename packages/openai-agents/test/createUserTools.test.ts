@@ -133,6 +133,32 @@ describe("createUserTools with consent: 'interrupt'", () => {
     expect(state.done).toEqual([])
   })
 
+  it.each([
+    ['approved', (state, item) => state.approve(item, { alwaysApprove: true }), ['send {"to":"x"}']],
+    ['rejected', (state, item) => state.reject(item, { alwaysReject: true }), []],
+  ] satisfies [string, typeof approve, string[]][])(
+    'tells the model and the app that consent is wanting, where it was %s for the whole run before',
+    async (_how, decide, done) => {
+      const { state, latchkey } = mailbox()
+      const model = scripted([SEND], [SEND_AGAIN])
+      const asked: (string | undefined)[] = []
+      const onAuthorizationRequired = ([connection]: readonly ConnectionState[]) =>
+        void asked.push(connection?.authenticationLink)
+      const tools = await createUserTools(latchkey)('ann', { consent: 'interrupt', onAuthorizationRequired })
+      const agent = new Agent({ name: 'agent', model, tools })
+      agent.on('agent_tool_end', () => {
+        state.consented = false
+      })
+      const stopped = await run(agent, 'go')
+      state.consented = true
+      const { runContext, interruptions } = await resumed(agent, stopped.state.toString(), decide)
+      expect([state.done, interruptions, asked]).toEqual([done, [], [expect.stringContaining('secret-link')]])
+      expect(JSON.stringify(model.requests.at(-1)?.input)).toContain('mail has to be authorized')
+      expect(JSON.stringify(model.requests.at(-1)?.input)).not.toContain('authorized by')
+      expect(toolOutcome(runContext, 'call-3')).toMatchObject({ code: 'authorization_required' })
+    },
+  )
+
   it('does not call when the run is resumed as another user', async () => {
     const { state, latchkey } = mailbox()
     const model = scripted([SEND])

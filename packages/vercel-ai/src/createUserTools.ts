@@ -34,7 +34,7 @@ export function createUserTools(
   return async function getTools(userIdentifier, options = {}): Promise<ToolSet> {
     const tools = await agentTools(latchkey, userIdentifier, options)
     const refused = new Set<string>()
-    const given = { ...options, onRefused: (toolCallId: string) => refused.add(toolCallId) }
+    const given = { ...options, refused }
     const toolSet = Object.fromEntries(tools.map((userTool) => [userTool.name, toTool(userTool, given)]))
     return rememberState(toolSet, { refused, refresh: () => getTools(userIdentifier, options) })
   }

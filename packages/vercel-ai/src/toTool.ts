@@ -17,8 +17,8 @@ import type { UserToolsForAiSdkOptions } from './createUserTools.ts'
 type Arguments = Record<string, unknown>
 
 interface ToolOptions extends UserToolsForAiSdkOptions {
-  /** Called when a call is refused for want of the user's consent. */
-  readonly onRefused: (toolCallId: string) => void
+  /** The ids of the calls that were refused for want of the user's consent, when they were made last. */
+  readonly refused: Set<string>
 }
 
 export function toTool(userTool: UserTool, options: ToolOptions): Tool {
@@ -33,6 +33,7 @@ export function toTool(userTool: UserTool, options: ToolOptions): Tool {
     // It goes with the tool wherever that is used, which a setting of the run does not.
     ...(options.approve !== undefined && { needsApproval: (args) => needsApproval(userTool, args, options) }),
     execute: async (args, execution) => {
+      options.refused.delete(execution.toolCallId)
       await checkApproved(userTool, args, execution, options)
       return await call(userTool, args, execution, options)
     },
@@ -59,7 +60,7 @@ async function call(
 ): Promise<ToolResult> {
   const result = await callAgentTool(userTool, args, abortSignal, options).catch((error: unknown) => {
     if (isAuthorizationRequired(error)) {
-      options.onRefused(toolCallId)
+      options.refused.add(toolCallId)
       tellAuthorizationRequired(error, options)
     }
     throw error

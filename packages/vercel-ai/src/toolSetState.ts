@@ -4,7 +4,7 @@ import type { ToolSet } from 'ai'
 export interface ToolSetState {
   /** Gets the user's tools as they are now. */
   readonly refresh: () => Promise<ToolSet>
-  /** The ids of its calls that were refused for want of the user's consent. */
+  /** The ids of its calls that were refused for want of the user's consent, when they were made last. */
   readonly refused: ReadonlySet<string>
 }
 
