@@ -7,10 +7,12 @@ const conditions = ['@latchkey/source', 'node']
 /** What takes the longest of all begins first: where it begins last, one processor waits for it with nothing to do. */
 const LONGEST = 'isolation.test.ts'
 
+const isLongest = ({ moduleId }: TestSpecification): boolean => moduleId.endsWith(LONGEST)
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // oxlint-disable-next-line unicorn/no-array-sort -- no array's
     const sorted = await super.sort(files)
-    const isLongest = ({ moduleId }: TestSpecification): boolean => moduleId.endsWith(LONGEST)
     return [...sorted.filter(isLongest), ...sorted.filter((file) => !isLongest(file))]
   }
 }

@@ -23,7 +23,7 @@ describe('three gateway processes on one Postgres', () => {
     ;[first, second, third] = [all[0], all[1], all[2]]
     counts = provider.counts
     const failRefreshes = { status: 503, times: 0 }
-    Object.assign(provider, { latencyMs: 0, held: undefined, graceMs: 0, showsWayBack: false, failRefreshes })
+    Object.assign(provider, { latencyMs: 0, held: Promise.resolve(), graceMs: 0, showsWayBack: false, failRefreshes })
   })
 
   const callAll = async (url: string, times: number) =>

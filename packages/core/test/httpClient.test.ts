@@ -52,7 +52,7 @@ describe('createHttpClient', () => {
     })
     const client = createHttpClient()
     onTestFinished(() => client.close())
-    await expect(client.fetch(`https://127.0.0.1:${await portOf(server)}/`)).rejects.toThrow()
+    await expect(client.fetch(`https://127.0.0.1:${await portOf(server)}/`)).rejects.toThrow('fetch failed')
     // The whole of the extension by which a client offers protocols (RFC 7301, section 3.1): one name, of eight bytes.
     const alpn = Buffer.concat([Buffer.of(0, 16, 0, 11, 0, 9, 8), Buffer.from('http/1.1')])
     expect((await hello.promise).includes(alpn)).toBe(true)

@@ -105,25 +105,25 @@ describe('createMcpEndpoint, the second round of a call that a 2026 upstream ans
   })
 })
 
+/** Of a call whose client has got the question, and does not answer. */
+async function askedReader(world: World) {
+  const reader = (await callAskable(world)).response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  expect((await reader.read()).value).toContain('"elicitation/create"')
+  return reader
+}
+
+async function readToEnd(reader: ReadableStreamDefaultReader<string>): Promise<string> {
+  let text = ''
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return text
+    text += value
+  }
+}
+
 describe('createMcpEndpoint, while a client is asked in the middle of a call', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
   afterEach(() => void vi.useRealTimers())
-
-  /** Of a call whose client has got the question, and does not answer. */
-  async function askedReader(world: World) {
-    const reader = (await callAskable(world)).response.body!.pipeThrough(new TextDecoderStream()).getReader()
-    expect((await reader.read()).value).toContain('"elicitation/create"')
-    return reader
-  }
-
-  async function readToEnd(reader: ReadableStreamDefaultReader<string>): Promise<string> {
-    let text = ''
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return text
-      text += value
-    }
-  }
 
   it('gives a sign of life before a proxy takes the silence for the end', async () => {
     await using upstream = await startAsking(() => new Response(null, { status: 500 }))
