@@ -55,6 +55,7 @@ const MAX_URIS = 1_000
  */
 export function createListening(deps: ListeningDeps): Listening {
   const streams = new Map<ListenStream, string>()
+  const ofSession = createSessionStreams()
 
   async function start(principal: Principal, form: StreamForm, wanted: Wanted): Promise<Response | undefined> {
     const { userIdentifier, expiresAt } = principal
@@ -65,13 +66,16 @@ export function createListening(deps: ListeningDeps): Listening {
       leave()
       clearTimeout(expiring)
       streams.delete(stream)
+      ofSession.remove(wanted.sessionId, stream)
       abort.abort()
     })
     const expiring = expiresAt === undefined ? undefined : setTimeout(stream.end, expiresAt - deps.clock()).unref()
     abort.signal.addEventListener('abort', () => stream.end())
     streams.set(stream, userIdentifier)
+    ofSession.add(wanted.sessionId, stream)
+    const isTelling = (): boolean => ofSession.isTelling(wanted.sessionId, stream)
     try {
-      await follow(deps, { principal, wanted, stream, signal: abort.signal })
+      await follow(deps, { principal, wanted, stream, isTelling, signal: abort.signal })
     } catch (error) {
       // Nobody gets to read it: it must not count as open for ever.
       stream.end()
@@ -100,6 +104,29 @@ export function createListening(deps: ListeningDeps): Listening {
     close() {
       for (const stream of streams.keys()) stream.end()
     },
+  }
+}
+
+/**
+ * A client of the 2025 revisions may have several streams in a session, and is told each thing on one of them (2025-11-25,
+ * "Multiple Connections"): on the newest, since one that has been lost is often still open on our side.
+ */
+function createSessionStreams() {
+  const sessions = new Map<string, Set<ListenStream>>()
+  return {
+    add(sessionId: string | undefined, stream: ListenStream): void {
+      if (sessionId === undefined) return
+      const open = sessions.get(sessionId) ?? new Set()
+      sessions.set(sessionId, open.add(stream))
+    },
+    remove(sessionId: string | undefined, stream: ListenStream): void {
+      const open = sessions.get(sessionId ?? '')
+      if (sessionId === undefined || open === undefined) return
+      open.delete(stream)
+      if (open.size === 0) sessions.delete(sessionId)
+    },
+    isTelling: (sessionId: string | undefined, stream: ListenStream): boolean =>
+      sessionId === undefined || [...(sessions.get(sessionId) ?? [])].at(-1) === stream,
   }
 }
 
@@ -155,7 +182,10 @@ async function honouredUris(
   if (uris.length === 0) return []
   const connections = await allowedConnections(accounts, principal)
   const telling = await Promise.all(
-    connections.map(async (from) => isWhole(from, principal) && (await subscribes(upstreams, from, wanted.link()))),
+    connections.map(async (from) => {
+      const isAsked = isWhole(from, principal) && uris.some((uri) => isOf(from, uri))
+      return isAsked && (await subscribes(upstreams, from, wanted.link()))
+    }),
   )
   const whose = connections.filter((_from, index) => telling[index])
   return uris.filter((uri) => whose.some((from) => isOf(from, uri)))
@@ -187,6 +217,8 @@ interface Following {
   principal: Principal
   readonly wanted: Wanted
   readonly stream: ListenStream
+  /** Whether it is this stream on which its session is told. */
+  readonly isTelling: () => boolean
   readonly signal: AbortSignal
   /** By the id of the account. */
   readonly heard: Map<string, Heard>
@@ -195,9 +227,10 @@ interface Following {
 /** Joins a stream to everything that it has to tell, until the signal. */
 async function follow(deps: ListeningDeps, given: Omit<Following, 'heard'>): Promise<void> {
   const following: Following = { ...given, heard: new Map() }
-  const { wanted, stream, signal, heard } = following
+  const { wanted, stream, isTelling, signal, heard } = following
   const look = createLook(deps, following)
   const tellLists = (): void => {
+    if (!isTelling()) return
     for (const list of wanted.lists) stream.tellList(list)
   }
   const refresh = (): void => void look().catch(() => undefined)
@@ -300,7 +333,9 @@ function urisOf(from: AllowedConnection, principal: Principal, { uris }: Wanted)
   return new Set([...uris()].flatMap((uri) => upstreamUri(from.naming, from.connection.name, uri) ?? []))
 }
 
-function tell({ principal, wanted, stream }: Following, from: AllowedConnection, announcement: Announcement): void {
+function tell(following: Following, from: AllowedConnection, announcement: Announcement): void {
+  const { principal, wanted, stream, isTelling } = following
+  if (!isTelling()) return
   const { lists, uris } = wanted
   if (announcement.kind === 'list') {
     const isTold = announcement.list === 'tools' || isWhole(from, principal)

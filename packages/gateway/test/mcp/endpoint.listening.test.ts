@@ -38,22 +38,28 @@ const modern: Listen = async (world, user, token) => {
   return heard
 }
 
-const legacy: Listen = async (world, user, token) => {
+const legacy: Listen = async (world, user, token) => await (await openSession(world, user, token)).listen()
+
+async function openSession(world: World, user: string, token?: string) {
   const { url, authorization } = doorOf(world, user, token)
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } }
   const { body, headers } = legacyRequest('initialize', params)
   const opened = await world.post(url, body, { ...headers, ...authorization })
   const session = opened.headers.get('mcp-session-id') ?? ''
-  const response = await fetch(url, {
-    headers: {
-      accept: 'text/event-stream',
-      'mcp-session-id': session,
-      'mcp-protocol-version': '2025-11-25',
-      ...authorization,
+  return {
+    async listen(): Promise<Heard> {
+      const response = await fetch(url, {
+        headers: {
+          accept: 'text/event-stream',
+          'mcp-session-id': session,
+          'mcp-protocol-version': '2025-11-25',
+          ...authorization,
+        },
+      })
+      expect(response.status).toBe(200)
+      return hear(response)
     },
-  })
-  expect(response.status).toBe(200)
-  return hear(response)
+  }
 }
 
 function hear(response: Response): Heard {
@@ -293,6 +299,30 @@ describe.each([
     const result = await list(world, method)
     expect(result[kind]).toEqual([])
     expect(result['_meta']['latchkey/unavailable']).toEqual([{ connection: 'only', reason: 'authorization_required' }])
+  })
+})
+
+describe('createMcpEndpoint, for a client of 2025-11-25 that listens twice in one session', () => {
+  it('tells each thing on the newest stream alone, and on the other one again when that has ended', async () => {
+    await using telling = await startTelling()
+    await using world = await createWorld({ connections: { mail: telling.upstream.url } })
+    const session = await openSession(world, 'ada')
+    await using older = await session.listen()
+    const newer = await session.listen()
+    await using other = await legacy(world, 'ada')
+    const account = world.account('ada', 'mail').id
+    await telling.tell(account, CHANGED)
+    expect([await newer.next(), await other.next()]).toEqual([CHANGED, CHANGED])
+    await newer[Symbol.asyncDispose]()
+    // The gateway hears of that end when it does.
+    const prompts = 'notifications/prompts/list_changed'
+    await expect
+      .poll(async () => {
+        await telling.tell(account, prompts)
+        return older.methods
+      })
+      .toContain(prompts)
+    expect(older.methods).not.toContain(CHANGED)
   })
 })
 

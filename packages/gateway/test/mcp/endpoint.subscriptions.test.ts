@@ -16,6 +16,7 @@ import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { describe, expect, it } from 'vitest'
 import { legacyRequest, modernRequest } from './support/clients.ts'
 import { listen } from './support/listen.ts'
+import { startRawUpstream } from './support/upstreams.ts'
 import { createWorld, type World } from './support/world.ts'
 
 const INFO = { name: 'test', version: '1.0.0' }
@@ -387,5 +388,23 @@ describe('createMcpEndpoint, logging/setLevel', () => {
     await using world = await createWorld({ connections: { mail: upstream.url } })
     const { body, headers } = legacyRequest('logging/setLevel', params)
     expect(await (await world.post(world.url('ada'), body, headers)).json()).toMatchObject({ error: { code } })
+  })
+})
+
+describe('createMcpEndpoint, a subscription of a client of 2026-07-28', () => {
+  it('is acknowledged although an upstream that has no part in it does not answer', async () => {
+    await using upstream = await startModern()
+    const released = Promise.withResolvers<void>()
+    await using hanging = await startRawUpstream(async () => {
+      await released.promise
+      return new Response(null, { status: 503 })
+    })
+    await using world = await createWorld({
+      connections: { mail: upstream.url, hanging: hanging.url },
+      listTimeoutMs: 600_000,
+    })
+    await using one = await connectModern(world)
+    expect(await one.subscribe(`latchkey:mail:${NEWS}`)).toEqual([`latchkey:mail:${NEWS}`])
+    released.resolve()
   })
 })
