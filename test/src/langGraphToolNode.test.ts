@@ -74,6 +74,17 @@ describe('createUserTools with interrupt, in a ToolNode', () => {
     expect(state.done).toEqual(['send {"to":"x"}'])
   })
 
+  it('stops for the only call of a message that is not answered yet', async () => {
+    const { state, tools } = await mailbox()
+    const graph = wholeMessages(tools)
+    const answered = new ToolMessage({ content: 'rejected', tool_call_id: LOOK.id })
+    const given = { messages: [...message(CALLS).messages, answered] }
+    expect(stopsIn(await graph.invoke(given, THREAD))).toHaveLength(1)
+    state.consented = true
+    await graph.invoke(new Command({ resume: 'connected' }), THREAD)
+    expect(state.done).toEqual(['send {"to":"x"}'])
+  })
+
   it('stops for a call that is sent to its task by itself, and makes each once', async () => {
     const { state, tools } = await mailbox()
     const graph = new StateGraph(MessagesAnnotation)
@@ -128,6 +139,19 @@ describe('createUserTools with interrupt, in a workflow of tasks', () => {
     state.consented = true
     expect(await workflow.invoke(new Command({ resume: 'connected' }), THREAD)).toBe(2)
     expect(state.done).toEqual(['look {}', 'send {"to":"x"}'])
+  })
+
+  it('stops for a call that a task is given with other things', async () => {
+    const { state, tools } = await mailbox()
+    const call = task('call', async (why: string, made: typeof LOOK) => {
+      await tools.find(({ name }) => name === made.name)?.invoke(made)
+      return why
+    })
+    const workflow = entrypoint({ name: 'w', checkpointer: new MemorySaver() }, async () => await call('because', SEND))
+    await workflow.invoke([], THREAD)
+    state.consented = true
+    expect(await workflow.invoke(new Command({ resume: 'connected' }), THREAD)).toBe('because')
+    expect(state.done).toEqual(['send {"to":"x"}'])
   })
 
   it('makes no call a second time where calls are no tasks of their own', async () => {

@@ -15,7 +15,8 @@ export interface UserToolsForLangChainOptions extends AgentToolsOptions {
    * links; without one, the call fails: for want of consent as it does without this option, for want of approval unmade.
    *
    * It fails so as well where the run would make other calls again when it goes on: where a message's calls are one task of
-   * LangGraph's, as in a `ToolNode` that is given several. `createAgent` has a task for each.
+   * LangGraph's, as in a `ToolNode` that is given several, and where a node or a task of your own was given something else
+   * than the call, or messages with that one call. `createAgent` has a task for each.
    */
   interrupt?: Interrupt | undefined
   /**

@@ -16,13 +16,18 @@ export function isOnlyCall({ configurable }: Config, toolName: string): boolean 
   return calls.length === 1 && field(calls[0], 'name') === toolName
 }
 
-/** The calls that a task was given: one by itself, or all of the last message. */
+/**
+ * The calls that a task was given: by themselves, or as a `ToolNode` takes them, which are those of the last message that
+ * has any, but for what is answered after it.
+ */
 function callsIn(input: unknown): readonly unknown[] {
   const own = field(input, 'lg_tool_call')
   if (own !== undefined) return [own]
   const given = [field(input, 'messages') ?? input].flat()
-  const ofMessage = field(given.at(-1), 'tool_calls')
-  return Array.isArray(ofMessage) ? ofMessage : given
+  const last = given.findLastIndex((each) => Array.isArray(field(each, 'tool_calls')))
+  if (last === -1) return given.filter((each) => field(each, 'args') !== undefined)
+  const answered = new Set(given.slice(last + 1).map((each) => field(each, 'tool_call_id')))
+  return [field(given[last], 'tool_calls')].flat().filter((each) => !answered.has(field(each, 'id')))
 }
 
 function field(value: unknown, name: string): unknown {
