@@ -10,7 +10,7 @@ const PIECE_BYTES = 4 * 1024
  * (security T44). A socket that is destroyed gives nothing more.
  *
  * It speaks HTTP/1.1 only: over HTTP/2 undici would send a request again by itself where the server says that it was not
- * carried out (T52), and let requests share a socket (T51). What the `Agent` is told of that does not come here.
+ * carried out (T52), and let requests share a socket (T51). The `Agent` has to be told so too, which does not come here.
  */
 export function connectReadingInPieces(options: buildConnector.BuildOptions): buildConnector.connector {
   const connect = buildConnector({ ...options, allowH2: false })

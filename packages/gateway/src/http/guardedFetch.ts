@@ -43,6 +43,8 @@ export function createGuardedFetch({
   /** Each agent has a connector of its own, and with it its own TLS sessions. */
   const createAgent = (pipelining: number): Agent =>
     new Agent({
+      // Else the first connection is to find out which protocol it is, and all other requests wait for it (T45).
+      allowH2: false,
       connect: connectReadingInPieces({ lookup: policy.lookup, timeout: connectTimeoutMs, autoSelectFamily: true }),
       pipelining,
     })

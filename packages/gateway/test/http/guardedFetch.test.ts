@@ -287,6 +287,30 @@ describe('createGuardedFetch', () => {
     expect(failure).toMatchObject({ code: 'upstream_unavailable', message: expect.stringContaining('in time') })
   })
 
+  it.each([undefined, 'account'])(
+    'T45: gives up on all requests at once when a server accepts them and never finishes TLS, in partition %s',
+    async (partition) => {
+      const accepted: Socket[] = []
+      const server = createTcpServer((socket) => void accepted.push(socket.on('error', () => undefined)))
+      const port = await listen(server)
+      cleanups.push(async () => server.close())
+      const fetch = guardedFetch({ allowLoopback: true, connectTimeoutMs: 500 })
+      const init = partition === undefined ? {} : { partition }
+      const failures: number[] = []
+      const before = Promise.all(
+        Array.from({ length: 4 }, async () => {
+          const { code } = await failureOf(fetch(`https://127.0.0.1:${port}/`, init))
+          failures.push(accepted.length)
+          return code
+        }),
+      )
+      expect(new Set(await before)).toEqual(new Set(['upstream_unavailable']))
+      // Nobody's connection waited for another's to fail.
+      expect(failures[0]).toBe(4)
+      for (const socket of accepted) socket.destroy()
+    },
+  )
+
   it('T45: gives up when a server reads a long body bit by bit for longer than it may take to answer', async () => {
     const read = { bytes: 0 }
     const server = createTcpServer((socket) => {
