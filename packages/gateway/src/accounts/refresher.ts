@@ -21,9 +21,10 @@ export interface Refresher {
   readonly refresh: (connection: Connection, accountId: string, generation: number) => Promise<Opened>
   /**
    * Ends the doubt about a refresh that somebody began who is dead, or who got no answer: asks once more, as servers
-   * forgive for a few seconds. Does nothing while another process is at it. Never rejects.
+   * forgive for a few seconds. Does nothing while somebody is at it, here or in another process, or while nobody is to
+   * ask: false then. Never rejects.
    */
-  readonly settle: (connection: Connection, accountId: string, generation: number) => Promise<void>
+  readonly settle: (connection: Connection, accountId: string, generation: number) => Promise<boolean>
   /** Resolves when what is under way has ended: a refresh that is cut off may cost the grant. */
   readonly idle: () => Promise<void>
 }
@@ -112,12 +113,17 @@ export function createRefresher({ opened, accounts, refreshes, locks, oauth, clo
       return promise
     },
     async settle(connection, accountId, generation) {
-      if (underWay.has(accountId) || isCoolingDown(accountId, generation)) return
-      const refresh = async () => void (await refreshAlone(connection, accountId, generation))
+      if (underWay.has(accountId) || isCoolingDown(accountId, generation)) return false
+      let isTried = false
+      const refresh = async () => {
+        isTried = true
+        await refreshAlone(connection, accountId, generation)
+      }
       // Whatever it is, it was noted, and is tried again.
       const settling = locks.holdIfFree(lockOf(accountId), refresh).catch(() => {})
       others.add(settling)
       await settling.finally(() => others.delete(settling))
+      return isTried
     },
     idle: async () => void (await Promise.allSettled([...underWay.values(), ...others])),
   }

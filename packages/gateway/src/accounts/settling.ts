@@ -22,6 +22,16 @@ const MAX_WAITING = 10_000
 /** How many times an account that stays in doubt is passed over, at the most. */
 const LONGEST_WAIT = 64
 
+interface Waiting {
+  /** How often it was tried. */
+  readonly tries: number
+  /** The turn that it had last, and from which on it has the next one. */
+  readonly last: number
+  readonly next: number
+}
+
+const NEVER: Waiting = { tries: 0, last: 0, next: 0 }
+
 export function createSettling({
   refreshes,
   settle,
@@ -31,38 +41,46 @@ export function createSettling({
 }): Settling {
   /** Ids of accounts, by connection. */
   const underWay = new Map<string, Set<string>>()
-  /** What was tried and may still be in doubt: how often, and when it has its next turn. */
-  const waiting = new LRUCache<string, { readonly tries: number; readonly next: number }>({ max: MAX_WAITING })
+  /** What has had a turn and may still be in doubt. */
+  const waiting = new LRUCache<string, Waiting>({ max: MAX_WAITING })
   let turn = 0
 
-  const triesOf = (account: AccountInDoubt): number => waiting.peek(keyOf(account))?.tries ?? 0
+  const waitingOf = (account: AccountInDoubt): Waiting => waiting.peek(keyOf(account)) ?? NEVER
 
   /** A refresh that nobody can settle has its turn ever more rarely, and takes nobody's place meanwhile. */
   function putOff(account: AccountInDoubt): void {
-    const tries = triesOf(account) + 1
-    waiting.set(keyOf(account), { tries, next: turn + Math.min(LONGEST_WAIT, 2 ** Math.max(0, tries - 2)) })
+    const tries = waitingOf(account).tries + 1
+    waiting.set(keyOf(account), { tries, last: turn, next: turn + Math.min(LONGEST_WAIT, 2 ** Math.max(0, tries - 2)) })
+  }
+
+  /** One that somebody is at has its next turn as it would have had, so that it has it when the holder dies. */
+  function noteTurn(account: AccountInDoubt): void {
+    const { tries } = waitingOf(account)
+    waiting.set(keyOf(account), { tries, last: turn, next: turn + 1 })
   }
 
   async function begin(account: AccountInDoubt, registry: Pick<Registry, 'connection'>): Promise<void> {
     const { id, connectionId, generation } = account
     const running = underWay.get(connectionId) ?? new Set()
-    if (running.has(id) || running.size >= AT_ONCE || (waiting.get(keyOf(account))?.next ?? 0) > turn) return
+    if (running.has(id) || running.size >= AT_ONCE || waitingOf(account).next > turn) return
     const connection = registry.connection(connectionId)
-    putOff(account)
-    if (connection === undefined) return
+    if (connection === undefined) return putOff(account)
     underWay.set(connectionId, running.add(id))
-    await settle(connection, id, generation).finally(() => {
+    const isTried = await settle(connection, id, generation).finally(() => {
       running.delete(id)
       if (running.size === 0) underWay.delete(connectionId)
     })
+    if (isTried) putOff(account)
+    else noteTurn(account)
   }
 
   return {
     async settleInDoubt(registry) {
       turn += 1
       const found = await refreshes.inDoubt(LOOK_AT + waiting.size)
-      const rarestFirst = found.toSorted((one, other) => triesOf(one) - triesOf(other))
-      await Promise.all(rarestFirst.map((account) => begin(account, registry)))
+      const rarestFirst = found.map((account) => ({ account, ...waitingOf(account) }))
+      rarestFirst.sort((one, other) => one.tries - other.tries || one.last - other.last)
+      await Promise.all(rarestFirst.map(({ account }) => begin(account, registry)))
     },
   }
 }

@@ -62,6 +62,8 @@ const MINUTE_MS = 60_000
 const DEFAULT_TTL_MS = MINUTE_MS
 const MAX_TTL_MS = 60 * MINUTE_MS
 const MAX_PAGES = 64
+/** Each takes memory besides its text: so many tiny ones would push what others have listed out of it. */
+const MAX_ITEMS = 10_000
 
 export function createListMemory(): ListMemory {
   return { known: new Map(), pending: new Map() }
@@ -173,6 +175,12 @@ export function createLists({ clock, clientInfo, timeoutMs, shortLimits, ask, on
       const read = readListPage(connection, kind, answer)
       for (const item of read.items) if (!items.has(item.name)) items.set(item.name, item)
       refused.push(...read.refused)
+      if (items.size + refused.length > MAX_ITEMS) {
+        throw invalidUpstream(
+          connection,
+          `lists more than ${MAX_ITEMS} ${kind}, which is the most that the gateway takes`,
+        )
+      }
       ttlMs = read.ttlMs === undefined ? ttlMs : Math.min(ttlMs ?? read.ttlMs, read.ttlMs)
       cursor = read.nextCursor
       if (cursor === undefined) return { items: [...items.values()], refused, ttlMs }

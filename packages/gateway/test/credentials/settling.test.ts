@@ -13,6 +13,7 @@ function inDoubt(accounts: readonly AccountInDoubt[], settles: (connectionId: st
       asked.push(accountId)
       const at = left.findIndex(({ id }) => id === accountId)
       if (await settles(connectionId)) left.splice(at, 1)
+      return true
     },
   })
   const registry = {
@@ -57,5 +58,38 @@ describe('createSettling', () => {
       if (asked.length > before) turns.push(turn)
     }
     expect(turns).toEqual([1, 2, 3, 5, 9, 17, 33, 65, 129, 193])
+  })
+
+  it('T65: asks at once for one whose refresh somebody was at, and is no more, however long it took', async () => {
+    const [account] = accountsOf('mail', 1)
+    const turns: number[] = []
+    let turn = 0
+    const settling = createSettling({
+      refreshes: { inDoubt: async () => (account === undefined ? [] : [account]) },
+      // Until then another process holds its lock.
+      async settle() {
+        if (turn < 18) return false
+        turns.push(turn)
+        return true
+      },
+    })
+    const registry = { connection: () => connectionTo('https://docs.example/mcp', { type: 'none' }) }
+    for (turn = 1; turn <= 20; turn += 1) await settling.settleInDoubt(registry)
+    expect(turns).toEqual([18, 19, 20])
+  })
+
+  it('T65: reaches a grant behind any number whose refreshes are under way', async () => {
+    const accounts = accountsOf('mail', 200)
+    const asked: string[] = []
+    const settling = createSettling({
+      refreshes: { inDoubt: async () => accounts },
+      async settle(_connection, accountId) {
+        asked.push(accountId)
+        return accountId === 'mail_199'
+      },
+    })
+    const registry = { connection: () => connectionTo('https://docs.example/mcp', { type: 'none' }) }
+    for (let turn = 0; turn < 20 && !asked.includes('mail_199'); turn += 1) await settling.settleInDoubt(registry)
+    expect(asked).toContain('mail_199')
   })
 })

@@ -91,4 +91,12 @@ describe('createUpstreams, lists that are kept', () => {
     await listing.upstreams.list(targetOf(0), 'tools')
     expect(listing.listed.filter((account) => account === 'ca_0')).toHaveLength(2)
   })
+
+  it('T44: are refused with more than 10,000 items, however short those are', async () => {
+    const resources = (count: number) => Array.from({ length: count }, (_, index) => ({ uri: `x:${index}`, name: 'x' }))
+    await using listing = startListing({ resources: resources(10_000) })
+    expect(await listing.upstreams.list(targetOf(0), 'resources')).toHaveLength(10_000)
+    await using longer = startListing({ resources: resources(10_001) })
+    await expect(longer.upstreams.list(targetOf(0), 'resources')).rejects.toThrow('lists more than 10000 resources')
+  })
 })
