@@ -3,6 +3,7 @@ import type { Accounts, Changes, Clock, EventLog } from '../services.ts'
 import { legacyWish, MODERN_WISH, type LinkWish } from '../upstream/links.ts'
 import type { Announcement } from '../upstream/notifications.ts'
 import { isObject, type RequestId } from '../upstream/protocol.ts'
+import type { SharedListened } from '../upstream/sharedListening.ts'
 import type { Upstreams } from '../upstream/upstreams.ts'
 import { allowedConnections, isWhole, type AllowedConnection } from './allowedItems.ts'
 import type { Principal } from './authenticate.ts'
@@ -47,6 +48,8 @@ interface Wanted {
 const SUBSCRIPTION_META = 'io.modelcontextprotocol/subscriptionId'
 const MAX_STREAMS_OF_USER = 64
 const MAX_URIS = 1_000
+/** Where it could not be found out whom a stream is for and what they may use. */
+const LOOK_AGAIN_MS = 1_000
 
 /**
  * Tells clients that a list has changed: when an account becomes ACTIVE or ceases to be, when the config changes, and
@@ -72,10 +75,10 @@ export function createListening(deps: ListeningDeps): Listening {
     const expiring = expiresAt === undefined ? undefined : setTimeout(stream.end, expiresAt - deps.clock()).unref()
     abort.signal.addEventListener('abort', () => stream.end())
     streams.set(stream, userIdentifier)
-    ofSession.add(wanted.sessionId, stream)
     const isTelling = (): boolean => ofSession.isTelling(wanted.sessionId, stream)
+    const onHearing = (): void => ofSession.add(wanted.sessionId, stream)
     try {
-      await follow(deps, { principal, wanted, stream, isTelling, signal: abort.signal })
+      await follow(deps, { principal, wanted, stream, isTelling, onHearing, signal: abort.signal })
     } catch (error) {
       // Nobody gets to read it: it must not count as open for ever.
       stream.end()
@@ -109,11 +112,13 @@ export function createListening(deps: ListeningDeps): Listening {
 
 /**
  * A client of the 2025 revisions may have several streams in a session, and is told each thing on one of them (2025-11-25,
- * "Multiple Connections"): on the newest, since one that has been lost is often still open on our side.
+ * "Multiple Connections"): on the newest that hears what there is to tell, since one that has been lost is often still
+ * open on our side.
  */
 function createSessionStreams() {
   const sessions = new Map<string, Set<ListenStream>>()
   return {
+    /** Does nothing for one that is there already. */
     add(sessionId: string | undefined, stream: ListenStream): void {
       if (sessionId === undefined) return
       const open = sessions.get(sessionId) ?? new Set()
@@ -125,8 +130,11 @@ function createSessionStreams() {
       open.delete(stream)
       if (open.size === 0) sessions.delete(sessionId)
     },
-    isTelling: (sessionId: string | undefined, stream: ListenStream): boolean =>
-      sessionId === undefined || [...(sessions.get(sessionId) ?? [])].at(-1) === stream,
+    /** Where none hears yet, each keeps what it is told for its client. */
+    isTelling(sessionId: string | undefined, stream: ListenStream): boolean {
+      const open = sessions.get(sessionId ?? '')
+      return open === undefined || [...open].at(-1) === stream
+    },
   }
 }
 
@@ -209,7 +217,7 @@ interface Heard {
   from: AllowedConnection
   readonly link: LinkWish
   readonly abort: AbortController
-  readonly want: (uris: ReadonlySet<string>) => void
+  readonly want: SharedListened['want']
 }
 
 interface Following {
@@ -219,6 +227,8 @@ interface Following {
   readonly stream: ListenStream
   /** Whether it is this stream on which its session is told. */
   readonly isTelling: () => boolean
+  /** Called whenever it hears, from then on, what there is to tell. */
+  readonly onHearing: () => void
   readonly signal: AbortSignal
   /** By the id of the account. */
   readonly heard: Map<string, Heard>
@@ -233,7 +243,15 @@ async function follow(deps: ListeningDeps, given: Omit<Following, 'heard'>): Pro
     if (!isTelling()) return
     for (const list of wanted.lists) stream.tellList(list)
   }
-  const refresh = (): void => void look().catch(() => undefined)
+  let retrying: NodeJS.Timeout | undefined
+  const refresh = (): void => {
+    clearTimeout(retrying)
+    void look().catch(() => {
+      // Nothing else may come for a long time that would make it look again.
+      clearTimeout(retrying)
+      if (!signal.aborted) retrying = setTimeout(refresh, LOOK_AGAIN_MS).unref()
+    })
+  }
   const unsubscribers = [
     deps.events.subscribe(({ userIdentifier, connectionId }) => {
       if (userIdentifier !== following.principal.userIdentifier || !isMapped(following, connectionId)) return
@@ -242,7 +260,6 @@ async function follow(deps: ListeningDeps, given: Omit<Following, 'heard'>): Pro
     }),
     deps.changes.subscribe((change) => {
       if (!isAbout(following, change)) return
-      if (change.kind === 'connection') hangUp(following, change.subject)
       tellLists()
       refresh()
     }),
@@ -251,6 +268,7 @@ async function follow(deps: ListeningDeps, given: Omit<Following, 'heard'>): Pro
     }),
   ]
   signal.addEventListener('abort', () => {
+    clearTimeout(retrying)
     for (const unsubscribe of unsubscribers) unsubscribe()
     for (const { abort } of heard.values()) abort.abort()
   })
@@ -267,18 +285,6 @@ function isMapped({ principal }: Following, connectionId: string): boolean {
   return principal.config.mappings.some((mapping) => mapping.connectionId === connectionId)
 }
 
-/**
- * It may be another server by now. All streams of an account hang up before one of them looks again: they share what they
- * hear, and one that stayed would keep the others where they were.
- */
-function hangUp({ heard }: Following, connectionId: string): void {
-  for (const [accountId, { from, abort }] of heard) {
-    if (from.connection.id !== connectionId) continue
-    abort.abort()
-    heard.delete(accountId)
-  }
-}
-
 /** Looks whom this is for and what they may use by now, and listens to that. Of several looks the last one counts. */
 function createLook({ accounts, upstreams }: ListeningDeps, following: Following): () => Promise<void> {
   let looks = 0
@@ -292,18 +298,23 @@ function createLook({ accounts, upstreams }: ListeningDeps, following: Following
     if (look !== looks || following.signal.aborted) return
     following.principal = found
     listenToActive(upstreams, following, connections)
+    following.onHearing()
   }
 }
 
-/** One subscription for each account that is ACTIVE now, over the link that its calls go over; others end. */
+/**
+ * One subscription for each account that is ACTIVE now, at the server that its connection leads to now, over the link that
+ * its calls go over; others end.
+ */
 function listenToActive(upstreams: Upstreams, following: Following, connections: readonly AllowedConnection[]): void {
   const { principal, wanted, heard } = following
   const active = new Map(
     connections.filter(({ account }) => account.status === 'ACTIVE').map((each) => [each.account.id, each]),
   )
   const link = wanted.link()
-  for (const [accountId, { abort, link: before }] of heard) {
-    if (active.has(accountId) && before.logLevel === link.logLevel) continue
+  for (const [accountId, { from, abort, link: before }] of heard) {
+    const isSameServer = active.get(accountId)?.connection.mcpServerUrl === from.connection.mcpServerUrl
+    if (isSameServer && before.logLevel === link.logLevel) continue
     abort.abort()
     heard.delete(accountId)
   }
@@ -312,7 +323,7 @@ function listenToActive(upstreams: Upstreams, following: Following, connections:
     const known = heard.get(accountId)
     if (known !== undefined) {
       known.from = from
-      known.want(uris)
+      known.want(uris, from)
       continue
     }
     const abort = new AbortController()

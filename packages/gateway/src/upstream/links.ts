@@ -60,6 +60,8 @@ export interface Links {
 export interface Sent {
   readonly answer: GuardedAnswer
   readonly link: Link
+  /** To be called when the answer has turned out to hold what was asked for. */
+  readonly worked: () => void
   /** To be called when the answer has been read: the session may end then. */
   readonly leave: () => void
 }
@@ -220,8 +222,9 @@ export function createLinks(deps: LinksDeps): Links {
     }
     try {
       const answer = await post(fetch, target, build(link, target), limits)
-      if (answer.ok) sessions.worked(link)
-      if (answer.status !== 404 || link.era !== 'legacy' || link.sessionId === undefined) return { answer, link, leave }
+      if (answer.status !== 404 || link.era !== 'legacy' || link.sessionId === undefined) {
+        return { answer, link, worked: () => sessions.worked(link), leave }
+      }
       answer.discard()
     } catch (error) {
       leave()

@@ -31,6 +31,14 @@ export interface ListenOptions {
   readonly signal: AbortSignal
 }
 
+/** The same for all of those who share what they hear. */
+export interface SharedOptions extends Omit<ListenOptions, 'target'> {
+  /** The account and its connection, as they are by now. */
+  readonly target: () => ListTarget
+  /** Something may have been announced that nobody has heard. */
+  readonly again: boolean
+}
+
 /** What one upstream announces to one account. */
 export interface Listened {
   /** The resources of which a change is to be told from now on. */
@@ -63,7 +71,7 @@ interface OpenStream {
  * revisions and `resources/subscribe`. A stream that breaks is opened anew, ever more slowly; an upstream that has none
  * is left alone. Whoever listens again may have missed something, so then every list counts as changed.
  */
-export function listenTo(deps: NotificationsDeps, options: ListenOptions & { readonly again: boolean }): Listened {
+export function listenTo(deps: NotificationsDeps, options: SharedOptions): Listened {
   const { onAnnouncement, signal } = options
   let { uris } = options
   let current: OpenStream | undefined
@@ -121,7 +129,7 @@ export function listenTo(deps: NotificationsDeps, options: ListenOptions & { rea
   }
 
   async function tellUnlessLeft(stream: OpenStream, method: string, uri: string): Promise<void> {
-    if (!isLeft(stream)) await tell(deps, options, method, uri)
+    if (!signal.aborted && !isLeft(stream)) await tell(deps, options, method, uri)
   }
 
   /** There is a newer session, in which a subscription would be made: a stream tells of those of its own session. */
@@ -159,7 +167,7 @@ function lacks({ link, uris }: OpenStream, wanted: ReadonlySet<string>): boolean
 
 async function open(
   { clientInfo, send, sessions }: NotificationsDeps,
-  { target, wants, signal }: ListenOptions,
+  { target, wants, signal }: SharedOptions,
   uris: ReadonlySet<string>,
 ): Promise<OpenStream | 'busy' | 'none'> {
   const stop = new AbortController()
@@ -171,7 +179,7 @@ async function open(
     return over.era === 'modern' ? listenMessage(uris, clientInfo) : { method: 'GET', headers: legacyHeaders(over) }
   }
   try {
-    const answer = await send(target, build, wants, limitsOf(AbortSignal.any([signal, stop.signal])))
+    const answer = await send(target(), build, wants, limitsOf(AbortSignal.any([signal, stop.signal])))
     if (link !== undefined && answer.ok && mediaType(answer.headers['content-type']) === SSE_TYPE) {
       // It tells nothing more: whoever listens again knows that it may have missed something.
       lost?.addEventListener('abort', () => stop.abort(), { signal: stop.signal })
@@ -211,7 +219,7 @@ function limitsOf(signal: AbortSignal): PostLimits {
 /** An upstream of the 2025 era that refuses it tells nothing of this resource: there is nobody to report that to. */
 async function tell(
   { send, shortLimits }: NotificationsDeps,
-  { target, wants }: ListenOptions,
+  { target, wants }: SharedOptions,
   method: string,
   uri: string,
 ): Promise<void> {
@@ -221,8 +229,9 @@ async function tell(
     id = link.nextId()
     return legacyMessage(link, { jsonrpc: '2.0', id, method, params: { uri } })
   }
-  await send(target, build, wants, shortLimits())
-    .then((answer) => readAnswer(target.connection, answer, id))
+  const to = target()
+  await send(to, build, wants, shortLimits())
+    .then((answer) => readAnswer(to.connection, answer, id))
     .catch(() => undefined)
 }
 

@@ -1,22 +1,33 @@
-import type { Announcement, Listened, ListenOptions } from './notifications.ts'
+import type { ListTarget } from './lists.ts'
+import type { Announcement, Listened, ListenOptions, SharedOptions } from './notifications.ts'
+
+/** One client's part in a stream that it shares. */
+export interface SharedListened {
+  /** The resources of which a change is to be told from now on, and the account and its connection as they are by now. */
+  readonly want: (uris: ReadonlySet<string>, target: ListTarget) => void
+}
 
 interface Hub {
   readonly listeners: Map<ListenOptions, ReadonlySet<string>>
   readonly stop: AbortController
+  /** As whoever came or looked last has found it. */
+  target: ListTarget
   stream: Listened
 }
 
 /**
- * One stream for all clients that listen to the same account in the same way: an upstream of the 2025 era has one to
- * give for a session, and refuses a second. An account belongs to one user, so nothing is shared between users.
+ * One stream for all clients that listen to the same account in the same way, at the same server: an upstream of the 2025
+ * era has one to give for a session, and refuses a second. An account belongs to one user, so nothing is shared between
+ * users.
  */
 export function createSharedListening(
-  start: (options: ListenOptions & { readonly again: boolean }) => Listened,
-): (options: ListenOptions) => Pick<Listened, 'want'> {
+  start: (options: SharedOptions) => Listened,
+): (options: ListenOptions) => SharedListened {
   const hubs = new Map<string, Hub>()
 
-  function openFor({ listeners, stop }: Pick<Hub, 'listeners' | 'stop'>, options: ListenOptions, again: boolean) {
-    const { target, wants } = options
+  function openFor(hub: Omit<Hub, 'stream'>, { wants }: ListenOptions, again: boolean): Listened {
+    const { listeners, stop } = hub
+    const target = (): ListTarget => hub.target
     const onAnnouncement = (announcement: Announcement): void => {
       for (const listener of listeners.keys()) listener.onAnnouncement(announcement)
     }
@@ -26,12 +37,14 @@ export function createSharedListening(
   function join(key: string, options: ListenOptions): Hub {
     const hub = hubs.get(key)
     if (hub === undefined) {
-      const made = { listeners: new Map([[options, options.uris]]), stop: new AbortController() }
-      const created = { ...made, stream: openFor(made, options, false) }
+      const listeners = new Map([[options, options.uris]])
+      const made = { listeners, stop: new AbortController(), target: options.target }
+      const created = Object.assign(made, { stream: openFor(made, options, false) })
       hubs.set(key, created)
       return created
     }
     hub.listeners.set(options, options.uris)
+    hub.target = options.target
     if (hub.stream.isOver()) hub.stream = openFor(hub, options, true)
     else hub.stream.want(wantedBy(hub.listeners))
     return hub
@@ -41,7 +54,8 @@ export function createSharedListening(
     const { target, wants, signal } = options
     if (signal.aborted) return { want: () => undefined }
     const { era, capabilities, logLevel = '' } = wants
-    const key = `${era}:${capabilities}:${logLevel}:${target.account.id}`
+    const { account, connection } = target
+    const key = `${era}:${capabilities}:${logLevel}:${account.id}:${connection.mcpServerUrl}`
     const hub = join(key, options)
     signal.addEventListener(
       'abort',
@@ -54,8 +68,9 @@ export function createSharedListening(
       { once: true },
     )
     return {
-      want(uris) {
+      want(uris, now) {
         if (!hub.listeners.has(options)) return
+        hub.target = now
         hub.listeners.set(options, uris)
         hub.stream.want(wantedBy(hub.listeners))
       },

@@ -17,9 +17,9 @@ import {
   type ListTarget,
   type ReadItems,
 } from './lists.ts'
-import { listenTo, type Announcement, type Listened, type ListenOptions } from './notifications.ts'
+import { listenTo, type Announcement, type ListenOptions } from './notifications.ts'
 import { post, type Outgoing, type PostLimits, type PostTarget } from './post.ts'
-import { createSharedListening } from './sharedListening.ts'
+import { createSharedListening, type SharedListened } from './sharedListening.ts'
 import { plainAnswer, sessionAnswer, type UpstreamAnswer } from './upstreamAnswer.ts'
 import { createUpstreamSessions } from './upstreamSessions.ts'
 
@@ -61,7 +61,7 @@ export interface Upstreams {
   /** What was left out of the list that was read last, and why. */
   refused(target: ListTarget, kind: ListKind): readonly RefusedItem[]
   /** Hears what the upstream announces, until the signal. What changes a list is forgotten here first. Never throws. */
-  listen(options: ListenOptions): Pick<Listened, 'want'>
+  listen(options: ListenOptions): SharedListened
   /** The upstream refused in a way that one of another era would: the next call finds out anew. */
   doubtEra(accountId: string): void
   /** After a change of the account's status. */
@@ -149,7 +149,7 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
   }
 
   const listen = createSharedListening((options) => {
-    const { account } = options.target
+    const { account } = options.target()
     const onAnnouncement = (announcement: Announcement): void => {
       if (announcement.kind === 'list') forgetLists(memories.peek(account.id)?.lists, announcement.list)
       options.onAnnouncement(announcement)
@@ -207,12 +207,12 @@ export function createUpstreams(deps: UpstreamsDeps): Upstreams {
 
 /** The rest of an answer that comes in several streams is asked for in the session in which it began. */
 function readable(
-  { answer, link, leave }: Sent,
+  { answer, link, worked, leave }: Sent,
   limits: PostLimits,
   ask: (outgoing: Outgoing, limits: PostLimits) => Promise<GuardedAnswer>,
 ): UpstreamAnswer {
   if (link.era === 'modern') return plainAnswer(answer)
-  return sessionAnswer(answer, {
+  const inSession = sessionAnswer(answer, {
     onOver: leave,
     reopen: {
       limits,
@@ -220,6 +220,36 @@ function readable(
         ask(restOf(link, lastEventId), { ...limits, maxBytes, headersTimeoutMs: REST_HEADERS_TIMEOUT_MS }),
     },
   })
+  return answer.ok ? noticingResults(inSession, worked) : inSession
+}
+
+/**
+ * Many an upstream answers status 200 and an error in a session that it has lost. Whoever reads the answer parses it; an
+ * error that only speaks of a "result" makes a lost session last longer, and no more than that.
+ */
+function noticingResults(answer: UpstreamAnswer, onResult: () => void): UpstreamAnswer {
+  const lookAt = (text: string): void => {
+    if (text.includes('"result"')) onResult()
+  }
+  return {
+    ...answer,
+    async text() {
+      const text = await answer.text()
+      lookAt(text)
+      return text
+    },
+    events(maxEventChars) {
+      const reader = answer.events(maxEventChars)
+      return {
+        async next() {
+          const item = await reader.next()
+          if (item?.kind === 'message') lookAt(item.data)
+          return item
+        },
+        cancel: () => reader.cancel(),
+      }
+    },
+  }
 }
 
 function restOf(link: LegacyLink, lastEventId: string): Outgoing {

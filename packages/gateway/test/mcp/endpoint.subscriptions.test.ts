@@ -14,6 +14,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { describe, expect, it } from 'vitest'
+import { listedTool } from '../../src/upstream/listedTool.ts'
 import { legacyRequest, modernRequest } from './support/clients.ts'
 import { listen } from './support/listen.ts'
 import { startRawUpstream } from './support/upstreams.ts'
@@ -65,6 +66,9 @@ async function startLegacy({ subscribe = true }: TellingOptions = {}) {
   const told: { server: LegacyServer; uris: Set<string> }[] = []
   const asked: string[] = []
   let isRefusing = false
+  let streams = 0
+  const left = Promise.withResolvers<void>()
+  let held = Promise.resolve()
 
   function createServer(): LegacyServer {
     const capabilities = { tools: {}, logging: {}, resources: { ...(subscribe && { subscribe }) } }
@@ -78,9 +82,10 @@ async function startLegacy({ subscribe = true }: TellingOptions = {}) {
         uris.add(uri)
         return {}
       })
-      server.setRequestHandler(UnsubscribeRequestSchema, ({ params: { uri } }) => {
+      server.setRequestHandler(UnsubscribeRequestSchema, async ({ params: { uri } }) => {
         asked.push(`-${uri}`)
         uris.delete(uri)
+        await held
         return {}
       })
     }
@@ -100,6 +105,10 @@ async function startLegacy({ subscribe = true }: TellingOptions = {}) {
   const listener = await listen(async (request) => {
     const id = request.headers.get('mcp-session-id')
     const known = id === null ? undefined : sessions.get(id)
+    if (request.method === 'GET') {
+      streams += 1
+      request.signal.addEventListener('abort', () => left.resolve())
+    }
     if (isRefusing) {
       isRefusing = false
       return new Response(null, { status: 401 })
@@ -117,6 +126,16 @@ async function startLegacy({ subscribe = true }: TellingOptions = {}) {
   return {
     url: `${listener.origin}/mcp`,
     asked,
+    /** How often somebody asked for a stream; in a session that has one it is refused. */
+    streams: () => streams,
+    /** Settles when the first who had one has left. */
+    left: left.promise,
+    /** Unsubscribing is not answered until what this gives is called. */
+    hold() {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      held = promise
+      return resolve
+    },
     /** The next request is refused for its credential. */
     refuse: () => void (isRefusing = true),
     /** Forgets every session and leaves their streams open. */
@@ -134,7 +153,7 @@ async function startLegacy({ subscribe = true }: TellingOptions = {}) {
 interface Subscriber extends AsyncDisposable {
   /** The resources of which this client was told. */
   readonly heard: string[]
-  subscribe(uri: string): Promise<unknown>
+  subscribe(uri: string, ...more: string[]): Promise<unknown>
   unsubscribe(uri: string): Promise<unknown>
 }
 
@@ -146,8 +165,8 @@ async function connectModern(world: World): Promise<Subscriber> {
   const open = new Map<string, Awaited<ReturnType<Client['listen']>>>()
   return {
     heard,
-    async subscribe(uri) {
-      const subscription = await client.listen({ resourceSubscriptions: [uri] })
+    async subscribe(uri, ...more) {
+      const subscription = await client.listen({ resourceSubscriptions: [uri, ...more] })
       open.set(uri, subscription)
       return subscription.honoredFilter.resourceSubscriptions
     },
@@ -268,6 +287,38 @@ describe('createMcpEndpoint, subscriptions to resources', () => {
         .toEqual(new Set([NEWS, MAIL]))
     },
   )
+
+  it('go on in the stream that there is when a tool of the connection was approved', async () => {
+    await using upstream = await startLegacy()
+    await using world = await createWorld({ connections: { mail: upstream.url }, pin: ['mail'] })
+    await using client = await connectLegacy(world)
+    await client.subscribe(NEWS)
+    await expect.poll(() => upstream.asked).toEqual([`+${NEWS}`, `+${NEWS}`])
+    await world.toolPins.admit(world.connection('mail'), [listedTool('talk', '{"name":"talk"}')])
+    await client.subscribe(MAIL)
+    await expect.poll(() => upstream.asked.filter((asked) => asked === `+${MAIL}`), { timeout: 5_000 }).toHaveLength(2)
+    expect(upstream.streams()).toBe(1)
+    upstream.update(NEWS)
+    await expect.poll(() => client.heard).toEqual([NEWS])
+  })
+
+  it('are not given up one by one any more once nobody is left who listens', async () => {
+    await using upstream = await startLegacy()
+    await using world = await createWorld({ connections: { mail: upstream.url } })
+    await using client = await connectModern(world)
+    await client.subscribe(NEWS, MAIL)
+    await client.subscribe('x://other')
+    await expect.poll(() => upstream.asked).toEqual([`+${NEWS}`, `+${MAIL}`, '+x://other'])
+    const release = upstream.hold()
+    await client.unsubscribe(NEWS)
+    await expect.poll(() => upstream.asked).toContain(`-${NEWS}`)
+    await client.unsubscribe('x://other')
+    await upstream.left
+    release()
+    await client.subscribe('x://later')
+    await expect.poll(() => upstream.asked, { timeout: 5_000 }).toContain('+x://later')
+    expect(upstream.asked).not.toContain(`-${MAIL}`)
+  })
 
   it.each([
     ['2026-07-28', startModern],

@@ -112,7 +112,10 @@ describe('createMcpEndpoint, sessions at 2025 upstreams', () => {
     expect(ended(upstream)).toEqual([])
   })
 
-  it('gives a session up in which nothing has worked for an hour', async () => {
+  it.each([
+    ['status 400', 400],
+    ['status 200 and an error', 200],
+  ])('gives a session up in which nothing has worked for an hour, as it is answered with %s', async (_how, status) => {
     await using upstream = await startLegacyUpstream()
     await using world = await createWorld({ connections: { mail: upstream.url } })
     await call(world, 'ada')
@@ -120,7 +123,7 @@ describe('createMcpEndpoint, sessions at 2025 upstreams', () => {
     // As many servers answer that have lost a session.
     const error = { code: -32_000, message: 'Bad Request: No valid session ID provided' }
     upstream.intercept = ({ headers }) =>
-      headers.get('mcp-session-id') === session ? jsonResponse({ jsonrpc: '2.0', error, id: null }, 400) : undefined
+      headers.get('mcp-session-id') === session ? jsonResponse({ jsonrpc: '2.0', error, id: null }, status) : undefined
     for (let time = 0; time < 2; time += 1) {
       world.clock.now += 25 * 60_000
       expect(await call(world, 'ada')).toContain(error.message)
