@@ -262,9 +262,18 @@ class PooledLatchkey implements Latchkey {
     const once = () => this.#callOnce(subject, resolved, tool, args, options)
     if (!onAuthorizationRequired) return await once()
     const what = `waiting to call tool ${JSON.stringify(tool.name)} for ${nameOf(subject)}`
-    return await callAfterConsent(once, async (connections, more) => {
-      using deadline = this.#deadline({ timeoutMs: authorizationTimeoutMs, signal }, what)
-      return await this.#readiness.consent(subject, resolved, connections, onAuthorizationRequired, deadline, more)
+    const readiness = this.#readiness
+    const start = () => this.#deadline({ timeoutMs: authorizationTimeoutMs, signal }, what)
+    const wait = { resolved, show: onAuthorizationRequired }
+    return await callAfterConsent(once, {
+      async consent(required) {
+        using deadline = start()
+        return await readiness.consent(subject, { ...wait, required, deadline })
+      },
+      async *grantChances(required) {
+        using deadline = start()
+        yield* readiness.grantChances(subject, { ...wait, required, deadline })
+      },
     })
   }
 
@@ -286,7 +295,7 @@ class PooledLatchkey implements Latchkey {
       connectionNames: this.#readiness.connectionNames(subject),
       signal: deadline.signal,
       send: () => this.#pool.use(key, sessionOptions, (session) => session.callTool(tool, args, sending)),
-      pendingConnections: () => this.#readiness.pendingWithLinks(instance.id, signal),
+      pendingConnections: () => this.#readiness.pendingWithLinks(instance.id, deadline.signal),
       forget: () => this.#pool.peek(key)?.forgetTools(),
     })
     const { startLinks } = this.#options

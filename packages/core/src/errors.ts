@@ -8,8 +8,8 @@ import type { ConnectionState } from './readiness/connectionState.ts'
  * - `authorization_failed`: a connection reached a state that only a new link can end; `error.connections`.
  * - `aborted`: the caller's signal was aborted, or the Latchkey was closed. A tool call may have been carried out, and the
  *   message then says so.
- * - `timeout`: a request or a tool call took longer than its deadline. A tool call may have been carried out: check
- *   before you call again.
+ * - `timeout`: a request or a tool call took longer than its deadline. A tool call may have been carried out, and the
+ *   message then says so: check before you call again.
  * - `unknown_config`: no MCP config has that name; the message lists the known ones.
  * - `invalid_user_identifier`: not a string of 1–255 characters without control characters.
  * - `unauthorized`: the control plane refused the client credentials.

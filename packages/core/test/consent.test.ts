@@ -4,6 +4,7 @@ import { CLIENT_ID, CLIENT_SECRET, CONFIG } from './fixtures/scriptedControlPlan
 import { failureOf, setup, type Setup } from './fixtures/setup.ts'
 
 const EVENTS = /^GET \/api\/v1\/events/
+const MCP = /\/mcp\/cfg_1$/
 const AUTH_STATE = /:get_auth_state$/
 
 /** The user's consent has expired since the tools were got. `send` is refused without it. */
@@ -51,12 +52,13 @@ async function interrupted(...events: string[]) {
     return event === undefined ? undefined : eventStream(event)
   })
   const { tools } = await given.latchkey.userTools('u1')
-  const shown = Promise.withResolvers<readonly ConnectionState[]>()
-  const call = tools[0]?.call({}, { onAuthorizationRequired: shown.resolve }) ?? Promise.resolve()
+  let timesShown = 0
+  const onAuthorizationRequired = () => void (timesShown += 1)
+  const callAgain = async () => await tools[0]?.call({}, { authorizationTimeoutMs: 30_000, onAuthorizationRequired })
+  const call = callAgain()
   call.catch(() => {})
-  const [first] = await shown.promise
   await given.timing.timerOf(250)
-  return { ...given, call, asked, firstLink: first?.authenticationLink }
+  return { ...given, call, callAgain, asked, shownTimes: () => timesShown }
 }
 
 describe('UserTool.call with onAuthorizationRequired', () => {
@@ -199,14 +201,44 @@ describe('UserTool.call with onAuthorizationRequired', () => {
     expect(timing.pending).toBe(0)
   })
 
-  it('rejects with a fresh link when nothing was granted until the interrupted stream was open again', async () => {
-    const { plane, timing, call, firstLink } = await interrupted(statusEvent({}))
+  it('waits on, without showing links again, when it is refused still after the stream was interrupted', async () => {
+    const { plane, timing, call, shownTimes } = await interrupted(statusEvent({}))
     timing.advance(250)
+    await plane.answered(MCP, 4)
+    plane.isUpgraded = true
+    plane.push('u1', 'mail', 'ACTIVE')
+    await expect(call).resolves.toMatchObject({ content: [{ text: 'u1' }] })
+    expect([plane.toolCalls, shownTimes(), timing.pending]).toEqual([['u1 upgrade'], 1, 0])
+  })
+
+  it('is sent less and less often when the stream is interrupted again and again, until its time is over', async () => {
+    const { plane, timing, call } = await interrupted(...Array.from({ length: 4 }, () => statusEvent({})))
+    let refusals = 2
+    for (const reopenMs of [250, 500, 1_000]) {
+      await timing.timerOf(reopenMs)
+      timing.advance(reopenMs)
+      refusals += 1
+      await plane.answered(MCP, 1 + refusals)
+    }
+    await timing.timerOf(2_000)
+    timing.advance(30_000)
     const error = await failureOf(call)
-    expect(error.code).toBe('authorization_required')
-    expect(error.connections[0]?.authenticationLink).toMatch(/\/connect\//)
-    expect(error.connections[0]?.authenticationLink).not.toBe(firstLink)
+    expect([error.code, error.connections[0]?.connectionName]).toEqual(['authorization_timeout', 'mail'])
     expect([plane.toolCalls, timing.pending]).toEqual([[], 0])
+  })
+
+  it('waits on one stream, and shows one link, when several are refused still after it was interrupted', async () => {
+    const { plane, timing, call, callAgain, shownTimes, asked } = await interrupted('')
+    const calls = Promise.all([call, callAgain()])
+    // Each waits first for what is not ACTIVE, and then for more.
+    await expect.poll(() => timing.delays.filter((delayMs) => delayMs === 30_000).length).toBe(4)
+    timing.advance(250)
+    await plane.answered(MCP, 7)
+    plane.isUpgraded = true
+    plane.push('u1', 'mail', 'ACTIVE')
+    await calls
+    expect([plane.toolCalls, shownTimes(), asked.length]).toEqual([['u1 upgrade', 'u1 upgrade'], 1, 2])
+    expect(timing.pending).toBe(0)
   })
 
   it('opens an interrupted stream again as soon as at first when it has told something', async () => {

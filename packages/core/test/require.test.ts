@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { ConnectionState, Requirement } from '../src/index.ts'
+import { createLatchkey, ConnectionState, type Backend, type Requirement } from '../src/index.ts'
+import { createScriptedBackend, ManualTiming, type ScriptedBackend } from '../src/testing/index.ts'
 import { failureOf, setup, type Setup } from './fixtures/setup.ts'
 
 const AUTH_STATE = /:get_auth_state$/
@@ -221,6 +222,38 @@ describe('links that expire while somebody waits', () => {
     await ready
     expect(new Set(shown).size).toBe(2)
     expect(timing.pending).toBe(0)
+  })
+})
+
+const linksMade = ({ calls }: ScriptedBackend) => calls.filter(({ method }) => method === 'getAuthLinks').length
+
+describe('links of which one does not say when it ends', () => {
+  it('are made anew when the first of the others ends', async () => {
+    const timing = new ManualTiming()
+    const scripted = createScriptedBackend({ timing, connections: ['mail', 'calendar'] })
+    const ends: Record<string, Date> = { mail: new Date(timing.now() + 600_000) }
+    const backend: Backend = {
+      ...scripted,
+      getAuthState: async (...asked) =>
+        (await scripted.getAuthState(...asked)).map(
+          (state) =>
+            new ConnectionState({
+              connectionId: state.connectionId,
+              connectionName: state.connectionName,
+              status: state.status,
+              authenticationLink: state.authenticationLink,
+              authenticationLinkExpiresAt: ends[state.connectionName],
+            }),
+        ),
+    }
+    await using latchkey = createLatchkey({ backend, fetch: scripted.fetch, timing, timeoutMs: 7_200_000 })
+    const ready = latchkey.ready('u1', { onAuthorizationRequired: () => {} })
+    ready.catch(() => {})
+    await timing.timerOf(600_000)
+    timing.advance(599_999)
+    expect(linksMade(scripted)).toBe(1)
+    timing.advance(1)
+    await expect.poll(() => linksMade(scripted)).toBe(2)
   })
 })
 

@@ -3,6 +3,8 @@ import { createLatchkey, latchkeyGateway, type Backend } from '../src/index.ts'
 import { CLIENT_ID, CLIENT_SECRET } from './fixtures/scriptedControlPlane.ts'
 import { failureOf, setup } from './fixtures/setup.ts'
 
+const AUTH_STATE = /:get_auth_state$/
+
 const RECEIPT = {
   user_identifier: 'anna',
   revoked_at: '2026-07-28T10:00:00.000Z',
@@ -59,6 +61,22 @@ describe('revokeUser', () => {
     const after = await linkOf('anna')
     expect(after).toEqual([expect.stringMatching(/\/connect\//)])
     expect(after).not.toEqual(before.anna)
+  })
+
+  it('gives new links afterwards also when some were being made meanwhile', async () => {
+    const { plane, latchkey } = await setup({ connections: ['mail', 'calendar'], toolNames: ['mail__search'] })
+    plane.inject(/^POST .*users:revoke$/, () => Response.json(RECEIPT))
+    const made = Promise.withResolvers<undefined>()
+    plane.inject(AUTH_STATE, () => made.promise, 1)
+    plane.setStatus('anna', 'mail', 'ACTIVE')
+    const linkOf = async () => (await latchkey.userTools('anna', { require: 'any' })).missing[0]?.authenticationLink
+    const before = linkOf()
+    await plane.seen(AUTH_STATE)
+    await latchkey.revokeUser('anna')
+    const between = await linkOf()
+    made.resolve(undefined)
+    expect(await before).not.toBe(between)
+    expect(await linkOf()).toBe(between)
   })
 
   it('forgets what is known of the user also when nobody can tell whether it was done', async () => {

@@ -194,6 +194,24 @@ describe('UserTool.call', () => {
     expect(plane.count(MCP)).toBe(3)
   })
 
+  it.each<[string, string, (given: Setup) => unknown]>([
+    ['its time is over', 'timeout', ({ timing }) => timing.advance(1_000)],
+    ['the Latchkey is closed', 'aborted', ({ latchkey }) => latchkey.close()],
+  ])('ends, as one that was not carried out, when %s while links are made for it', async (_what, code, end) => {
+    const given = await connected()
+    const { plane, timing, latchkey } = given
+    const tools = await latchkey.userTools('u1')
+    plane.inject(MCP, () => new Response(null, { status: 401 }))
+    plane.inject(/get_auth_state$/, () => new Promise<never>(() => {}))
+    const failure = failureOf(tool(tools, 'whoami').call({}, { timeoutMs: 1_000 }))
+    await plane.seen(/get_auth_state$/)
+    await end(given)
+    const error = await failure
+    expect(error.code).toBe(code)
+    expect(error.message).not.toContain('carried out')
+    expect(timing.pending).toBe(0)
+  })
+
   it('gives the link of an input_required result, with the name of the connection', async () => {
     const { latchkey, plane } = await connected()
     const tools = await latchkey.userTools('u1')
@@ -296,6 +314,7 @@ describe('UserTool.call', () => {
     ['404', () => new Response('gone', { status: 404 }), 'rejected', false],
     ['HTML', () => new Response('<html>', { headers: { 'content-type': 'text/html' } }), 'invalid_response', true],
     ['a result that is none', noResult, 'invalid_response', true],
+    ['JSON that is no JSON-RPC', () => Response.json({ 'evil.test': 1 }), 'invalid_response', true],
     [
       'a redirect',
       () => new Response(null, { status: 307, headers: { location: 'https://evil.test/x' } }),

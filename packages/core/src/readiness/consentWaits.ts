@@ -10,7 +10,6 @@ import type { InstanceWatch } from './instanceWatch.ts'
 import { isSatisfied, unknownNames } from './requirement.ts'
 import { showLinks } from './showLinks.ts'
 import { waitEnded, waitForConnections } from './waitForConnections.ts'
-import { waitForNews } from './waitForNews.ts'
 
 type Show = (connections: readonly ConnectionState[]) => unknown
 
@@ -28,8 +27,6 @@ export interface ConsentWait {
   readonly required: readonly ConnectionState[]
   readonly show: Show
   readonly deadline: Deadline
-  /** Whether they are ACTIVE, and their user has to grant them more: only an event tells when that is done. */
-  readonly more: boolean
 }
 
 /** Waits for a user's consent after calls were refused for want of it: once for all calls, the links being shown once. */
@@ -42,13 +39,13 @@ export class ConsentWaits {
   }
 
   async wait(wait: ConsentWait): Promise<Consent> {
-    const { key, subject, required, show, deadline, more } = wait
+    const { key, subject, required, show, deadline } = wait
     const flights = this.#flights.get(show) ?? new SingleFlight<Consent>()
     this.#flights.set(show, flights)
     const names = required.map(({ connectionName }) => connectionName)
     try {
       return await flights.run(JSON.stringify([key, names]), deadline.signal, (signal) =>
-        more ? this.#grantMore(wait, names, signal) : this.#consent(wait, names, signal),
+        this.#consent(wait, names, signal),
       )
     } catch (error) {
       throw deadline.signal.aborted ? waitEnded(deadline, subject, required) : error
@@ -78,21 +75,5 @@ export class ConsentWaits {
     credential.forget()
     pool.peek(key)?.forgetTools()
     return isLacking ? 'given' : 'unchanged'
-  }
-
-  async #grantMore(wait: ConsentWait, names: readonly string[], signal: AbortSignal): Promise<Consent> {
-    const { backend, timing } = this.#options
-    const { resolved, required, show } = wait
-    const mistake = Promise.withResolvers<never>()
-    const waiting = new AbortController()
-    const shown = async () => await show(required)
-    const onOpen = () => void shown().catch(mistake.reject)
-    const news = { backend, timing, instanceId: resolved.instance.id, names, onOpen }
-    try {
-      const told = waitForNews({ ...news, signal: AbortSignal.any([signal, waiting.signal]) })
-      return (await Promise.race([told, mistake.promise])) ? 'given' : 'unseen'
-    } finally {
-      waiting.abort()
-    }
   }
 }

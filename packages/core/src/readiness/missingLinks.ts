@@ -19,10 +19,17 @@ interface Kept {
   readonly until: number
 }
 
+/** Links that are being made. */
+interface Minting {
+  readonly instanceId: string
+  isForgotten: boolean
+}
+
 /** The links of connections that an agent can do without for now: each is made once, and shown once to each who asks. */
 export class MissingLinks {
   readonly #timing: Timing
   readonly #kept = new LRUCache<string, Kept>({ max: MAX_INSTANCES })
+  readonly #minting = new Set<Minting>()
   readonly #shown = new WeakMap<Show, Set<string>>()
 
   constructor(timing: Timing) {
@@ -37,21 +44,27 @@ export class MissingLinks {
   ): Promise<readonly ConnectionState[]> {
     const kept = this.#good(instanceId, missing)
     if (kept) return kept
+    const minting = { instanceId, isForgotten: false }
+    this.#minting.add(minting)
     try {
       const states = await mint()
       const ends = states.map(({ authenticationLinkExpiresAt }) => authenticationLinkExpiresAt?.getTime())
       const until = Math.min(...ends.map((end) => (end ? end - MIN_LIFE_MS : this.#timing.now() + UNKNOWN_LIFE_MS)))
-      this.#kept.set(instanceId, { states, until })
+      // Those that were being made as they were forgotten are for those alone who waited for them.
+      if (!minting.isForgotten) this.#kept.set(instanceId, { states, until })
       return states
     } catch {
       // The tools that there are do not wait for links to others.
       return missing
+    } finally {
+      this.#minting.delete(minting)
     }
   }
 
   /** The links were used, or work no more. */
   forget(instanceId: string): void {
     this.#kept.delete(instanceId)
+    for (const minting of this.#minting) minting.isForgotten ||= minting.instanceId === instanceId
   }
 
   /** Shows the links that this callback was not shown yet. It is not waited for, and an error of its own is dropped. */

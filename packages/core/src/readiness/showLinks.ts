@@ -25,8 +25,9 @@ export async function showLinks(options: ShowLinksOptions): Promise<void> {
 }
 
 async function showAgain({ pending, show, renew, timing, signal }: ShowLinksOptions): Promise<void> {
-  const ends = pending.map(({ authenticationLinkExpiresAt }) => authenticationLinkExpiresAt?.getTime())
-  const endsAt = Math.min(...ends.map((end) => end ?? timing.now() + UNKNOWN_LIFE_MS))
+  const ends = pending.flatMap(({ authenticationLinkExpiresAt: end }) => (end ? [end.getTime()] : []))
+  // One without an end, such as an app's own, brings the renewal of the others not forward.
+  const endsAt = ends.length > 0 ? Math.min(...ends) : timing.now() + UNKNOWN_LIFE_MS
   let renewed: readonly ConnectionState[]
   try {
     await sleep(timing, Math.max(0, endsAt - timing.now()), signal)

@@ -13,7 +13,8 @@ import type { Timing } from '../timing/timing.ts'
 import type { Consent } from '../tools/callAfterConsent.ts'
 import { unavailableIn } from '../tools/toToolReport.ts'
 import type { ConnectionState } from './connectionState.ts'
-import { ConsentWaits, type ConsentWait } from './consentWaits.ts'
+import { ConsentWaits } from './consentWaits.ts'
+import { GrantWaits, type GrantWait } from './grantWaits.ts'
 import type { InstanceWatch } from './instanceWatch.ts'
 import { InstanceWatches } from './instanceWatches.ts'
 import { MissingLinks } from './missingLinks.ts'
@@ -52,6 +53,9 @@ export interface UserReadinessOptions {
   readonly graceMs: number
 }
 
+/** A wait of a call that was refused. */
+type CallWait = Omit<GrantWait, 'key' | 'subject'>
+
 interface Known {
   readonly resolved: ResolvedEndpoint
   readonly connectionNames: readonly string[]
@@ -79,12 +83,15 @@ export class UserReadiness {
   readonly #linking = new SingleFlight<readonly ConnectionState[]>()
   readonly #watches = new InstanceWatches<EnsuredInstance | undefined>()
   readonly #missingLinks: MissingLinks
+  #timesForgotten = 0
   readonly #consents: ConsentWaits
+  readonly #grants: GrantWaits
 
   constructor(options: UserReadinessOptions) {
     this.#options = options
     this.#missingLinks = new MissingLinks(options.timing)
     this.#consents = new ConsentWaits(options)
+    this.#grants = new GrantWaits(options)
   }
 
   /**
@@ -149,35 +156,25 @@ export class UserReadiness {
     return blocking(await this.#links(ensured.instance.id, signal), require)
   }
 
-  /**
-   * Waits until the user has authorized these connections, after a call was refused for want of them.
-   *
-   * @param more whether they are ACTIVE, and their user has to grant them more.
-   */
-  consent(
-    subject: Subject,
-    resolved: ResolvedEndpoint,
-    required: readonly ConnectionState[],
-    show: ConsentWait['show'],
-    deadline: Deadline,
-    more: boolean,
-  ): Promise<Consent> {
-    const { instance } = resolved
+  /** Waits until the user has authorized these connections, after a call was refused for want of them. */
+  consent(subject: Subject, wait: CallWait): Promise<Consent> {
+    const { instance } = wait.resolved
     return this.#consents.wait({
-      key: JSON.stringify([this.#scopedKey(subject), more]),
-      subject: nameOf(subject),
-      resolved,
+      ...this.#named(subject),
+      ...wait,
       watch: () => this.#watch(subject, { instance }),
       renew: (signal) => this.pendingWithLinks(instance.id, signal),
-      required,
-      show,
-      deadline,
-      more,
     })
+  }
+
+  /** Yields whenever a call is worth making again that was refused though its connections are ACTIVE. */
+  grantChances(subject: Subject, wait: CallWait): AsyncGenerator<void> {
+    return this.#grants.chances({ ...this.#named(subject), ...wait })
   }
 
   /** What is known of the user's endpoints is not so any more, and the links that were made work no more. */
   forgetUser(userIdentifier: string): void {
+    this.#timesForgotten += 1
     for (const [key, { resolved }] of this.#known.entries()) {
       if (resolved.instance.userIdentifier !== userIdentifier) continue
       this.#known.delete(key)
@@ -244,7 +241,8 @@ export class UserReadiness {
   }
 
   #links(instanceId: string, signal: AbortSignal | undefined): Promise<readonly ConnectionState[]> {
-    return this.#linking.run(instanceId, signal, (shared) =>
+    // Those that were being made as a user was forgotten are for those alone who waited for them.
+    return this.#linking.run(JSON.stringify([this.#timesForgotten, instanceId]), signal, (shared) =>
       this.#options.backend.getAuthState(instanceId, { signal: shared, includeAuthLinks: true }),
     )
   }
@@ -325,6 +323,10 @@ export class UserReadiness {
     const linked = await this.#missingLinks.of(id, missing, () => this.pendingWithLinks(id, signal))
     if (request.onAuthorizationRequired) this.#missingLinks.show(request.onAuthorizationRequired, id, linked)
     return linked
+  }
+
+  #named(subject: Subject): Pick<GrantWait, 'key' | 'subject'> {
+    return { key: this.#scopedKey(subject), subject: nameOf(subject) }
   }
 
   #userKey({ userIdentifier, configName }: Subject): string {

@@ -13,6 +13,8 @@ export interface WaitForNewsOptions {
   readonly names: readonly string[]
   /** Called once, when nothing can be missed any more. */
   readonly onOpen: () => void
+  /** Called when the stream is open again after a time of which nothing will be told. */
+  readonly onGap: () => void
   /** Aborted when nobody waits any more, also because the wait has settled. */
   readonly signal: AbortSignal
 }
@@ -25,26 +27,22 @@ export interface WaitForNewsOptions {
  * @returns false where the service has no events.
  */
 export async function waitForNews(options: WaitForNewsOptions): Promise<boolean> {
-  const mayBeLost = Promise.withResolvers<true>()
-  return await Promise.race([listen(options, () => mayBeLost.resolve(true)), mayBeLost.promise])
-}
-
-/** @param onGap called when the stream is open again after a time of which nothing will be told. */
-async function listen(options: WaitForNewsOptions, onGap: () => void): Promise<boolean> {
   const { backend, timing, instanceId, names, signal } = options
   if (!backend.statusEvents) return false
   let lastEventId: string | undefined
   let isOpened = false
   const onOpen = () => {
     if (!isOpened) options.onOpen()
-    else if (lastEventId === undefined) onGap()
+    else if (lastEventId === undefined) options.onGap()
     isOpened = true
   }
   for (let reopenMs = FIRST_REOPEN_MS; ; reopenMs = Math.min(MAX_REOPEN_MS, reopenMs * 2)) {
     try {
       for await (const event of backend.statusEvents(instanceId, { signal, lastEventId, onOpen })) {
-        lastEventId = event.id ?? lastEventId
-        reopenMs = FIRST_REOPEN_MS
+        if (event.id !== undefined) {
+          lastEventId = event.id
+          reopenMs = FIRST_REOPEN_MS
+        }
         if (event.status === 'ACTIVE' && names.includes(event.connectionName)) return true
       }
       if (!isOpened) return false

@@ -18,6 +18,7 @@ import { createMcpFetch } from './mcpFetch.ts'
 import { McpTransport } from './mcpTransport.ts'
 import { SentSecrets } from './sentSecrets.ts'
 import { httpStatus } from './translateMcpError.ts'
+import { noteUnsent } from './unsent.ts'
 
 export interface McpSessionOptions {
   readonly credential: Credential
@@ -137,14 +138,21 @@ export class McpSession implements AsyncDisposable {
     return list
   }
 
+  /** Fails, if it does, before what it is wanted for was sent. */
   async #connect(signal: AbortSignal | undefined): Promise<Connection> {
-    return this.#connection ?? (await this.#connecting.run('connect', signal, (shared) => this.#open(shared)))
+    if (this.#connection) return this.#connection
+    try {
+      return await this.#connecting.run('connect', signal, (shared) => this.#open(shared))
+    } catch (error) {
+      noteUnsent(error)
+      throw error
+    }
   }
 
   async #open(signal: AbortSignal): Promise<Connection> {
     const { credential, fetch, requestTimeoutMs } = this.#options
-    const transport = new McpTransport(new URL(credential.url), {
-      fetch: createMcpFetch(fetch, credential, this.#secrets),
+    const transport: McpTransport = new McpTransport(new URL(credential.url), {
+      fetch: createMcpFetch(fetch, credential, this.#secrets, (id, hasLeft) => transport.noteLeft(id, hasLeft)),
     })
     const client = new Client(
       { name: 'latchkey', version: '0.0.0' },

@@ -5,10 +5,12 @@ import {
   SdkErrorCode,
   SdkHttpError,
 } from '@modelcontextprotocol/client'
+import * as z from 'zod'
 import { LatchkeyError } from '../errors.ts'
 import { describeFailure, innermost, shownText } from '../http/describeFailure.ts'
 import { abortion } from '../timing/abortion.ts'
 import { STREAM_ENDED } from './streamEndGuard.ts'
+import { isNotedUnsent } from './unsent.ts'
 
 /** An error of the MCP client, or of what it talks to, as a `LatchkeyError`. The one place for it. No secret passes. */
 export function translateMcpError(error: unknown, doing: string, signal?: AbortSignal): LatchkeyError {
@@ -18,10 +20,13 @@ export function translateMcpError(error: unknown, doing: string, signal?: AbortS
   const status = httpStatus(error)
   if (status !== undefined) return fromStatus(status, doing)
   if (error instanceof ProtocolError) return fromProtocolError(error, doing)
+  // Their own words would quote of the answer, which may be what was sent.
+  const unread = findInCauses(error, isUnread)
+  if (unread) {
+    const expected = unread instanceof SyntaxError ? 'JSON' : 'JSON-RPC'
+    return new LatchkeyError('invalid_response', `${doing} failed: the MCP endpoint's answer is not ${expected}`)
+  }
   if (error instanceof SdkError) return fromSdkError(error, doing)
-  // Its own words would quote how the answer begins, which may be what was sent.
-  if (error instanceof SyntaxError)
-    return new LatchkeyError('invalid_response', `${doing} failed: the MCP endpoint's answer is not JSON`)
   return new LatchkeyError(
     'unavailable',
     `${doing} failed: the MCP endpoint cannot be reached (${describeFailure(error)})`,
@@ -33,6 +38,7 @@ const UNSENT: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'UND_
 
 /** Whether the request that failed with this surely never left. */
 export function wasNeverSent(error: unknown): boolean {
+  if (isNotedUnsent(error)) return true
   const cause = error instanceof Error ? innermost(error) : undefined
   return cause !== undefined && 'code' in cause && UNSENT.has(cause.code)
 }
@@ -80,5 +86,7 @@ function findInCauses<T>(error: unknown, matches: (cause: unknown) => cause is T
 }
 
 const isLatchkeyError = (cause: unknown): cause is LatchkeyError => cause instanceof LatchkeyError
+const isUnread = (cause: unknown): cause is SyntaxError | z.core.$ZodError =>
+  cause instanceof SyntaxError || cause instanceof z.core.$ZodError
 const isRefusal = (cause: unknown): cause is SdkHttpError | InsufficientScopeError =>
   cause instanceof SdkHttpError || cause instanceof InsufficientScopeError

@@ -1,8 +1,19 @@
 import { LatchkeyError } from '../errors.ts'
 import type { ConnectionState } from '../readiness/connectionState.ts'
 
-/** What came of a wait: the user consented; nothing was lacking at its start; or there is no way to see it. */
-export type Consent = 'given' | 'unchanged' | 'unseen'
+/** What came of a wait: the user consented; or nothing was lacking at its start. */
+export type Consent = 'given' | 'unchanged'
+
+/** How a call waits that was refused for want of these connections. */
+export interface ConsentWaiting {
+  /** Until the user has authorized them. */
+  consent(required: readonly ConnectionState[]): Promise<Consent>
+  /**
+   * Where they are ACTIVE, and the user has to grant more: yields whenever that may be done. Ends when nothing more can
+   * tell it.
+   */
+  grantChances(required: readonly ConnectionState[]): AsyncIterable<void>
+}
 
 /**
  * Makes a call that may be refused for want of the user's consent, and makes it again after the consent. A call that is
@@ -11,17 +22,19 @@ export type Consent = 'given' | 'unchanged' | 'unseen'
  * If the connections were ACTIVE all along and the call is refused even so, the user has to grant more than before: that
  * is waited for once, too.
  */
-export async function callAfterConsent<T>(
-  call: () => Promise<T>,
-  consent: (connections: readonly ConnectionState[], more: boolean) => Promise<Consent>,
-): Promise<T> {
+export async function callAfterConsent<T>(call: () => Promise<T>, waiting: ConsentWaiting): Promise<T> {
   const first = await refusalOf(call)
   if ('result' in first) return first.result
-  if ((await consent(first.refusal.connections, false)) === 'given') return await call()
+  if ((await waiting.consent(first.refusal.connections)) === 'given') return await call()
   const second = await refusalOf(call)
   if ('result' in second) return second.result
-  if ((await consent(second.refusal.connections, true)) !== 'given') throw second.refusal
-  return await call()
+  let { refusal } = second
+  for await (const _ of waiting.grantChances(refusal.connections)) {
+    const again = await refusalOf(call)
+    if ('result' in again) return again.result
+    refusal = again.refusal
+  }
+  throw refusal
 }
 
 async function refusalOf<T>(call: () => Promise<T>): Promise<{ result: T } | { refusal: LatchkeyError }> {

@@ -7,6 +7,7 @@ import {
 import { LatchkeyError, type LatchkeyErrorCode } from '../errors.ts'
 import type { ConnectionState } from '../readiness/connectionState.ts'
 import { httpStatus, translateMcpError, wasNeverSent } from '../session/translateMcpError.ts'
+import { abortion } from '../timing/abortion.ts'
 import { authorizationLinks } from './authorizationLinks.ts'
 
 /** What a call needs of the one who keeps the user's state. */
@@ -54,7 +55,7 @@ async function translateCallError(context: ToolCallContext, error: unknown): Pro
   const translated = translateMcpError(error, doing, signal)
   if (translated.code === 'rejected' || translated.code === 'unauthorized') context.forget()
   if (translated.code === 'unauthorized' || translated.code === 'authorization_required')
-    return refusedForWhom(context, translated)
+    return refusedForWhom(context, translated, doing)
   return isUnknownOutcome(translated, error) ? mayBeDone(translated) : translated
 }
 
@@ -67,8 +68,7 @@ const UNKNOWN_OUTCOMES: ReadonlySet<LatchkeyErrorCode> = new Set([
 ])
 
 function isUnknownOutcome({ code }: LatchkeyError, error: unknown): boolean {
-  // What we refuse ourselves, such as a token of another user or a redirect, is no answer to the call; and what ended
-  // while it was being connected was not sent.
+  // What we refuse ourselves, such as a token of another user or a redirect, is no answer to the call.
   return UNKNOWN_OUTCOMES.has(code) && !(error instanceof LatchkeyError) && !wasNotCarriedOut(error)
 }
 
@@ -84,13 +84,14 @@ function mayBeDone({ code, message, cause, connections }: LatchkeyError): Latchk
 }
 
 /** The endpoint refuses the user: that is mended by the user if a connection is pending, else by the operator. */
-async function refusedForWhom(context: ToolCallContext, refusal: LatchkeyError): Promise<LatchkeyError> {
+async function refusedForWhom(context: ToolCallContext, refusal: LatchkeyError, doing: string): Promise<LatchkeyError> {
   context.forget()
   if (refusal.connections.length > 0) return authorizationRequired(context, refusal.connections)
   try {
     const pending = await context.pendingConnections()
     return pending.length > 0 ? authorizationRequired(context, pending) : refusal
   } catch (cause) {
+    if (context.signal?.aborted) return abortion(context.signal, doing)
     // Nobody could consent to what nobody can name, such as that of a user who was revoked.
     return new LatchkeyError('unauthorized', refusal.message, { cause })
   }
