@@ -68,6 +68,8 @@ function answerWith(message: object): GuardedAnswer {
 
 const tool = (name: string, description: string) => ({ name, description, inputSchema: { type: 'object' } })
 
+const resources = (count: number) => Array.from({ length: count }, (_, index) => ({ uri: `x:${index}`, name: 'x' }))
+
 describe('createUpstreams, lists that are kept', () => {
   it('T44: hold what is listed, and nothing else of what came with it', async () => {
     const filler = 'x'.repeat(900 * KIB)
@@ -93,7 +95,6 @@ describe('createUpstreams, lists that are kept', () => {
   })
 
   it('T44: are refused with more than 10,000 items, however short those are', async () => {
-    const resources = (count: number) => Array.from({ length: count }, (_, index) => ({ uri: `x:${index}`, name: 'x' }))
     await using listing = startListing({ resources: resources(10_000) })
     expect(await listing.upstreams.list(targetOf(0), 'resources')).toHaveLength(10_000)
     await using longer = startListing({ resources: resources(10_001) })
