@@ -43,11 +43,16 @@ export function createSharedListening(
       hubs.set(key, created)
       return created
     }
-    hub.listeners.set(options, options.uris)
-    hub.target = options.target
+    wantOf(hub, options, options.uris, options.target)
+    return hub
+  }
+
+  /** An upstream that had no stream to give may have one by now. */
+  function wantOf(hub: Hub, options: ListenOptions, uris: ReadonlySet<string>, target: ListTarget): void {
+    hub.target = target
+    hub.listeners.set(options, uris)
     if (hub.stream.isOver()) hub.stream = openFor(hub, options, true)
     else hub.stream.want(wantedBy(hub.listeners))
-    return hub
   }
 
   return (options) => {
@@ -69,10 +74,7 @@ export function createSharedListening(
     )
     return {
       want(uris, now) {
-        if (!hub.listeners.has(options)) return
-        hub.target = now
-        hub.listeners.set(options, uris)
-        hub.stream.want(wantedBy(hub.listeners))
+        if (hub.listeners.has(options)) wantOf(hub, options, uris, now)
       },
     }
   }

@@ -26,12 +26,18 @@ const CONFIG: McpConfig = {
 function startTelling() {
   const listened = Promise.withResolvers<void>()
   const as: (string | undefined)[] = []
+  const refused = Promise.withResolvers<void>()
+  let isRefusing = false
   let stream: ReadableStreamDefaultController<Uint8Array> | undefined
   const send: GuardedFetch['send'] = async (_url, init) => {
     const { id, method } = JSON.parse(String(init?.body))
     if (method !== 'subscriptions/listen') {
       const result = { supportedVersions: ['2026-07-28'] }
       return answerWith('application/json', new Blob([JSON.stringify({ jsonrpc: '2.0', id, result })]).stream())
+    }
+    if (isRefusing) {
+      refused.resolve()
+      return { ...answerWith('application/json', new Blob(['{}']).stream()), status: 500, ok: false }
     }
     const body = new ReadableStream<Uint8Array>({ start: (controller) => void (stream = controller) })
     as.push(Object(init?.headers)['x-key'])
@@ -41,6 +47,9 @@ function startTelling() {
   return {
     fetch: Object.assign(() => Promise.reject(new Error('not asked for')), { send }),
     listened: listened.promise,
+    /** Has no stream to give, until it has. */
+    refuse: (refuses: boolean) => void (isRefusing = refuses),
+    refused: refused.promise,
     /** With what credential somebody has listened, each time. */
     as,
     /** Ends the stream. */
@@ -226,6 +235,20 @@ describe('createListening, a stream that is opened', () => {
 })
 
 describe('createListening, a connection that is changed and leads to the same server', () => {
+  it('is listened to again where it had no stream to give before', async () => {
+    await using world = createWorld()
+    world.upstream.refuse(true)
+    await world.open()
+    await world.upstream.refused
+    world.upstream.refuse(false)
+    await expect
+      .poll(() => {
+        world.changeConnection()
+        return world.upstream.as
+      })
+      .toEqual(['for after'])
+  })
+
   it('is listened to as it is by then when the stream breaks', async () => {
     await using world = createWorld()
     const next = hear(await world.open())
