@@ -104,8 +104,14 @@ export function describeWebhooks(store: () => Store): void {
     it('gives each delivery to one of those who claim at the same time', async () => {
       await webhooks().insert(anEndpoint('a'))
       for (let count = 0; count < 20; count++) await append()
-      const claims = await Promise.all(Array.from({ length: 10 }, (_, index) => claim('a', AT, `c${index}`, 5)))
-      const ids = claims.flatMap(idsOf)
+      const ids: string[] = []
+      // On Postgres those who look at the same rows at the same moment leave them to the first, and come again.
+      for (let round = 0; round < 20 && ids.length < 20; round++) {
+        const asked = Array.from({ length: 10 }, (_, index) => claim('a', AT, `c${round}_${index}`, 5))
+        const claims = await Promise.all(asked)
+        expect(claims.some((each) => each.length > 0)).toBe(true)
+        ids.push(...claims.flatMap(idsOf))
+      }
       expect(new Set(ids).size).toBe(20)
       expect(ids).toHaveLength(20)
     })
