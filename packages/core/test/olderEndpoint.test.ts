@@ -29,15 +29,16 @@ describe('UserTool.call at an endpoint of before MCP 2026-07-28', () => {
     ['before its answer', silent],
     ['in the middle of its answer', begun],
   ])('tells the endpoint, and hangs up, when it takes too long or is aborted %s', async (_how, answer) => {
-    const { send, seen, open, until } = await olderEndpoint({ 'tools/call': answer })
-    const late = await Promise.all(Array.from({ length: 3 }, () => failureOf(send.call({}, { timeoutMs: 20 }))))
+    const timing = new ManualTiming()
+    const { send, seen, open, until } = await olderEndpoint({ 'tools/call': answer }, { timing })
     const controller = new AbortController()
-    const aborted = send.call({}, { signal: controller.signal })
-    aborted.catch(() => {})
+    const late = Array.from({ length: 3 }, () => failureOf(send.call({}, { timeoutMs: 30_000 })))
+    const aborted = failureOf(send.call({}, { signal: controller.signal }))
     const count = (method: string) => seen.filter((one) => one === method).length
     await until(() => count('tools/call') === 4)
+    timing.advance(30_000)
     controller.abort()
-    expect([...late, await failureOf(aborted)].map(({ code }) => code)).toEqual([
+    expect((await Promise.all([...late, aborted])).map(({ code }) => code)).toEqual([
       'timeout',
       'timeout',
       'timeout',

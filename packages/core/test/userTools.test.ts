@@ -270,7 +270,7 @@ describe('UserTool.call', () => {
   it('says timeout when the tool takes too long', async () => {
     const { latchkey } = await connected()
     const tools = await latchkey.userTools('u1')
-    const error = await failureOf(tool(tools, 'hang').call({}, { timeoutMs: 20 }))
+    const error = await failureOf(tool(tools, 'hang').call({}, { timeoutMs: 1_000 }))
     expect(error.code).toBe('timeout')
     expect(error.message).toMatch(/took too long.*; it may have been carried out; check before you call again$/)
   })
