@@ -43,23 +43,12 @@ export const noisy: Benchmark = {
     const wildUrls = { elsewhere: await elsewhere.mcpUrl('wild'), beside: await latchkey.mcpUrl('wild') }
 
     const total = { sent: 0, refused: 0 }
-    async function timeBesideNoise(wildUrl: string): Promise<readonly number[]> {
-      noise.send({ url: wildUrl })
-      const samples = await timeCalls(calls)
-      noise.send({ stop: true })
-      const { sent, refused } = await noise.next(noiseSchema)
-      total.sent += sent
-      total.refused += refused
-      await delay(SETTLE_MS)
-      return samples
-    }
-
     for (const call of calls) await time(WARM_UP_CALLS, call)
     const blocks = { quiet: [] as Block[], elsewhere: [] as Block[], beside: [] as Block[] }
     for (let block = 0; block < BLOCKS; block += 1) {
       blocks.quiet.push(await timeCalls(calls))
-      blocks.elsewhere.push(await timeBesideNoise(wildUrls.elsewhere))
-      blocks.beside.push(await timeBesideNoise(wildUrls.beside))
+      blocks.elsewhere.push(await timeBesideNoise(calls, noise, wildUrls.elsewhere, total))
+      blocks.beside.push(await timeBesideNoise(calls, noise, wildUrls.beside, total))
     }
     say(`the wild one called ${total.sent} times and was refused ${total.refused} times; the others never`)
     const quiet = summaryOf(blocks.quiet)
@@ -79,6 +68,23 @@ export const noisy: Benchmark = {
 
 /** In milliseconds each. */
 type Block = readonly number[]
+
+/** While the wild one calls through this URL. What it did is added to `total`. */
+async function timeBesideNoise(
+  calls: readonly (() => Promise<unknown>)[],
+  noise: ReturnType<typeof startChild>,
+  wildUrl: string,
+  total: { sent: number; refused: number },
+): Promise<Block> {
+  noise.send({ url: wildUrl })
+  const samples = await timeCalls(calls)
+  noise.send({ stop: true })
+  const { sent, refused } = await noise.next(noiseSchema)
+  total.sent += sent
+  total.refused += refused
+  await delay(SETTLE_MS)
+  return samples
+}
 
 /** Of each block by itself, then the middle one: what a machine does once in a while is in one block, and decides nothing. */
 function summaryOf(blocks: readonly Block[]): { readonly p50: number; readonly p99: number } {

@@ -1,6 +1,7 @@
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { type Duplex, pipeline, Readable } from 'node:stream'
 import { AnswerTooLarge, GatewayError } from '../errors.ts'
+import { streamOf } from '../streamOf.ts'
 
 /**
  * The decoded bytes of an answer, and an error as soon as there are more than `maxBytes` of them: a cap on what comes
@@ -16,22 +17,11 @@ export function cappedBody(
   return streamOf(decoded(decompressor, maxBytes, host))
 }
 
-function streamOf(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await chunks.next()
-      if (done) controller.close()
-      else controller.enqueue(value)
-    },
-    cancel: async () => void (await chunks.return(undefined)),
-  })
-}
-
 async function* decoded(
   decompressor: AsyncIterable<Buffer>,
   maxBytes: number,
   host: string,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Uint8Array, void> {
   let received = 0
   try {
     for await (const chunk of decompressor) {

@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.ts'
+import { pauseAfter } from '../longText.ts'
 import { actAs } from '../requestScope.ts'
 import type {
   Accounts,
@@ -35,7 +36,6 @@ import { applyEdits, member } from '../upstream/jsonSpans.ts'
 import { legacyHeaders } from '../upstream/link.ts'
 import { LISTS, type ListKind } from '../upstream/listPage.ts'
 import { logLevelOf } from '../upstream/logLevel.ts'
-import { pauseAfter } from '../longText.ts'
 import { createUpstreams } from '../upstream/upstreams.ts'
 import { authenticate, type Authentication, type Denied, type Principal } from './authenticate.ts'
 import { allowedConnections } from './allowedItems.ts'

@@ -1,7 +1,7 @@
+import { pauseAfter } from '../longText.ts'
 import { decodeHeaderValue } from '../upstream/headerValue.ts'
 import { assertWithinBounds, TooComplexError } from '../upstream/jsonBounds.ts'
 import { DuplicateKeyError, member, members, type Member, type Span } from '../upstream/jsonSpans.ts'
-import { pauseAfter } from '../longText.ts'
 import {
   CLIENT_CAPABILITIES_META,
   HEADER_MISMATCH,

@@ -114,12 +114,10 @@ export class ClientRefused extends Error {
 /** The same request with what the upstream asked for: `inputResponses` are JSON texts, as the client wrote them. */
 export function withInput(
   call: InboundRequest,
-  inputResponses: Readonly<Record<string, unknown>>,
+  inputResponses: Readonly<Record<string, string>>,
   requestState: string | undefined,
 ): InboundRequest {
-  const responses = Object.entries(inputResponses).map(
-    ([key, response]) => `${JSON.stringify(key)}:${String(response)}`,
-  )
+  const responses = Object.entries(inputResponses).map(([key, response]) => `${JSON.stringify(key)}:${response}`)
   const responsesText = `{${responses.join(',')}}`
   let text = setParam(call.text, 'inputResponses', responsesText)
   if (requestState !== undefined) text = setParam(text, 'requestState', JSON.stringify(requestState))

@@ -1,7 +1,7 @@
 import type { Connection } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { brokenAnswer, unavailable, unexpectedAnswer } from '../upstream/failures.ts'
 import { pauseAfter } from '../longText.ts'
+import { brokenAnswer, unavailable, unexpectedAnswer } from '../upstream/failures.ts'
 import { JSON_TYPE, mediaType, SSE_TYPE, UPSTREAM_FAILED, type Era, type RequestId } from '../upstream/protocol.ts'
 import { parseInTurns } from '../upstream/readAnswer.ts'
 import { SSE_COMMENT, sseEvent, type SseReader } from '../upstream/sseMessages.ts'

@@ -165,40 +165,7 @@ async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): 
   const { upstreams } = deps
   const { call, abort } = exchange
   const { from } = route
-  const details = await detailsOf(deps, exchange, route)
-  let last: { link: Link; target: PostTarget; translation: CallTranslation } | undefined
-  let isOver = false
-  const end = (): void => {
-    isOver = true
-    exchange.onEnd()
-  }
-  abort.signal.addEventListener('abort', () => {
-    // In the 2025 era, going away does not cancel (transports, "Sending Messages").
-    if (!isOver && last?.link.era === 'legacy') {
-      const params = { requestId: last.translation.upstreamId, reason: 'The client gave the call up' }
-      const message = { jsonrpc: '2.0', method: 'notifications/cancelled', params }
-      upstreams.tell(last.target, legacyMessage(last.link, message))
-    }
-  })
-  const send = async (request: InboundRequest) => {
-    const build = (link: Link, target: PostTarget): CallTranslation['outgoing'] => {
-      const translation = translateCall(request, link, details)
-      last = { link, target, translation }
-      return translation.outgoing
-    }
-    const answer = await upstreams.send(from, build, { signal: abort.signal, wants: wishOf(deps, exchange) })
-    if (last === undefined) throw new TypeError('an answer came to a call that was not sent')
-    const { translation } = last
-    return {
-      ...last,
-      answer,
-      toClient: (...message: Parameters<CallTranslation['toClient']>) => {
-        const translated = translation.toClient(...message)
-        if (translated.kind === 'final') noteAccepted(deps, exchange, message[1])
-        return withExposedUris(translated, route)
-      },
-    }
-  }
+  const { send, end } = createSender(deps, exchange, route, await detailsOf(deps, exchange, route))
   const onEnd: RelayOptions['onEnd'] = (how) => {
     if (how === 'aborted') abort.abort(new Error('the client has gone'))
     exchange.log.set('outcome', how)
@@ -239,6 +206,43 @@ async function relay(deps: RelayRequestDeps, exchange: Exchange, route: Route): 
   })
   void relayed.catch(() => doubtEra(response.status))
   return relayed
+}
+
+/** Sends a call, once for each round, until `end`; what is given up before it is cancelled at an upstream of the 2025 era. */
+function createSender(deps: RelayRequestDeps, exchange: Exchange, route: Route, details: CallDetails) {
+  const { upstreams } = deps
+  const { signal } = exchange.abort
+  let last: { link: Link; target: PostTarget; translation: CallTranslation } | undefined
+  let isOver = false
+  signal.addEventListener('abort', () => {
+    // In the 2025 era, going away does not cancel (transports, "Sending Messages").
+    if (!isOver && last?.link.era === 'legacy') {
+      const params = { requestId: last.translation.upstreamId, reason: 'The client gave the call up' }
+      const message = { jsonrpc: '2.0', method: 'notifications/cancelled', params }
+      upstreams.tell(last.target, legacyMessage(last.link, message))
+    }
+  })
+  const send = async (request: InboundRequest) => {
+    const build = (link: Link, target: PostTarget): CallTranslation['outgoing'] => {
+      const translation = translateCall(request, link, details)
+      last = { link, target, translation }
+      return translation.outgoing
+    }
+    const answer = await upstreams.send(route.from, build, { signal, wants: wishOf(deps, exchange) })
+    if (last === undefined) throw new TypeError('an answer came to a call that was not sent')
+    const { translation } = last
+    const toClient: CallTranslation['toClient'] = (text, message) => {
+      const translated = translation.toClient(text, message)
+      if (translated.kind === 'final') noteAccepted(deps, exchange, message)
+      return withExposedUris(translated, route)
+    }
+    return { ...last, answer, toClient }
+  }
+  const end = (): void => {
+    isOver = true
+    exchange.onEnd()
+  }
+  return { send, end }
 }
 
 function wishOf({ settings }: RelayRequestDeps, { call, session }: Exchange): LinkWish {

@@ -140,7 +140,7 @@ async function* oneRound(
 async function* answersTo(
   required: InputRequired,
   options: RoundsOptions,
-): AsyncGenerator<string, Readonly<Record<string, unknown>>> {
+): AsyncGenerator<string, Readonly<Record<string, string>>> {
   const over = new AbortController()
   const timer = setTimeout(() => over.abort(new ClientRefused()), ANSWER_TIMEOUT_MS).unref()
   try {

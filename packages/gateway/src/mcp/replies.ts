@@ -1,4 +1,5 @@
 import { encodeInPieces, isLong } from '../longText.ts'
+import { streamOf } from '../streamOf.ts'
 import { JSON_TYPE, REFUSED, type RequestId } from '../upstream/protocol.ts'
 
 const HEADERS = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }
@@ -7,19 +8,6 @@ const HEADERS = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }
 export function jsonReply(text: string, status = 200, headers?: Readonly<Record<string, string>>): Response {
   const init = { status, headers: headers === undefined ? HEADERS : { ...HEADERS, ...headers } }
   return new Response(isLong(text) ? streamOf(encodeInPieces(text)) : text, init)
-}
-
-function streamOf(pieces: Iterator<Uint8Array, void>): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        const { done, value } = pieces.next()
-        if (done) controller.close()
-        else controller.enqueue(value)
-      },
-    },
-    { highWaterMark: 0 },
-  )
 }
 
 export function resultText(id: RequestId, result: string): string {

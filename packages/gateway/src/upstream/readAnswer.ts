@@ -1,7 +1,7 @@
 import type { Connection } from '../domain.ts'
+import { pauseAfter } from '../longText.ts'
 import { brokenAnswer, invalidUpstream } from './failures.ts'
 import { assertWithinBounds, LIST_BOUNDS, MESSAGE_BOUNDS } from './jsonBounds.ts'
-import { pauseAfter } from '../longText.ts'
 import { isObject, JSON_TYPE, mediaType, SSE_TYPE, type RequestId } from './protocol.ts'
 import type { SseReader } from './sseMessages.ts'
 import type { UpstreamAnswer } from './upstreamAnswer.ts'

@@ -174,6 +174,16 @@ function createWorld({ status: first = 'ACTIVE' }: { readonly status?: AccountSt
   }
 }
 
+/** Holds up the reads of the accounts from now on. */
+function holdRead(world: World) {
+  const [asked, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  world.onRead(async () => {
+    asked.resolve()
+    await released.promise
+  })
+  return { asked: asked.promise, release: () => released.resolve() }
+}
+
 /** Gives the method of the next notification. */
 function hear({ body }: Response): () => Promise<string> {
   const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
@@ -193,16 +203,12 @@ describe('createListening, a stream that is opened beside another one of its ses
     await using world = createWorld()
     const older = hear(await world.open())
     await world.upstream.listened
-    const [asked, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    world.onRead(async () => {
-      asked.resolve()
-      await released.promise
-    })
+    const { asked, release } = holdRead(world)
     const opening = world.open()
-    await asked.promise
+    await asked
     world.upstream.tell(TOOLS)
     expect(await older()).toBe(TOOLS)
-    released.resolve()
+    release()
     const newer = hear(await opening)
     world.upstream.tell(PROMPTS)
     expect(await newer()).toBe(PROMPTS)
@@ -221,15 +227,11 @@ describe('createListening, a stream that is opened beside another one of its ses
 describe('createListening, a stream that is opened', () => {
   it('tells of what has changed while it was being opened', async () => {
     await using world = createWorld()
-    const [asked, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-    world.onRead(async () => {
-      asked.resolve()
-      await released.promise
-    })
+    const { asked, release } = holdRead(world)
     const opening = world.open()
-    await asked.promise
+    await asked
     world.changeConfig()
-    released.resolve()
+    release()
     expect(await hear(await opening)()).toBe(TOOLS)
   })
 })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { modernRequest } from '../mcp/support/clients.ts'
 import { jsonResponse, startScriptedUpstream } from '../mcp/support/upstreams.ts'
-import { openGateway } from './openGateway.ts'
+import { openReader } from './openReader.ts'
 
 it('T45: sends no call whose client has gone before it could be sent', async () => {
   const calls: unknown[] = []
@@ -10,19 +10,12 @@ it('T45: sends no call whose client has gone before it could be sent', async () 
     calls.push(params.name)
     return jsonResponse({ jsonrpc: '2.0', id, result: { resultType: 'complete', content: [] } })
   })
-  const opened = await openGateway({
-    publicUrl: 'http://127.0.0.1:8787',
-    connections: { docs: { mcpServerUrl: upstream.url, auth: { type: 'none' } } },
-    configs: { reader: { docs: '*' } },
-  })
-  const app = await opened.asApp()
-  const ids = { config_name: 'reader', user_identifier: 'ada' }
-  const { instance } = await (await app('POST', '/api/v1/mcp/instances', ids)).json()
+  const { opened, url } = await openReader(upstream.url)
   const call = async (name: string, signal: AbortSignal | null) => {
     const { body, headers } = modernRequest('tools/call', { name, arguments: {} })
-    const all = { ...headers, 'content-type': 'application/json', host: new URL(instance.url).host }
+    const all = { ...headers, 'content-type': 'application/json', host: new URL(url).host }
     // The request is whole, as that of a client that went right after it had sent it.
-    const request = new Request(instance.url, { method: 'POST', body, headers: all })
+    const request = new Request(url, { method: 'POST', body, headers: all })
     if (signal !== null) Object.defineProperty(request, 'signal', { value: signal })
     return await (await opened.gateway.fetch(request)).text()
   }

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { modernRequest } from '../mcp/support/clients.ts'
 import { jsonResponse, startScriptedUpstream } from '../mcp/support/upstreams.ts'
-import { openGateway } from './openGateway.ts'
+import { openReader } from './openReader.ts'
 
 const SSE = { 'content-type': 'text/event-stream' }
 
@@ -26,18 +26,11 @@ async function openWithSlowUpstream() {
     })
     return new Response(stream, { headers: SSE })
   })
-  const opened = await openGateway({
-    publicUrl: 'http://127.0.0.1:8787',
-    connections: { docs: { mcpServerUrl: upstream.url, auth: { type: 'none' } } },
-    configs: { reader: { docs: '*' } },
-  })
-  const app = await opened.asApp()
-  const ids = { config_name: 'reader', user_identifier: 'ada' }
-  const { instance } = await (await app('POST', '/api/v1/mcp/instances', ids)).json()
+  const { opened, url } = await openReader(upstream.url)
 
   async function post(method: string, params: Record<string, unknown>): Promise<Response> {
     const { body, headers } = modernRequest(method, params)
-    return await opened.call(instance.url, {
+    return await opened.call(url, {
       method: 'POST',
       body,
       headers: { 'content-type': 'application/json', ...headers },
@@ -51,7 +44,7 @@ async function openWithSlowUpstream() {
       await begun.get(name)?.promise
       return { answer }
     },
-    url: new URL(String(instance.url)),
+    url: new URL(url),
     gateway: opened.gateway,
     release: () => released.resolve(),
     async [Symbol.asyncDispose]() {

@@ -1,7 +1,7 @@
 import { AnswerTooLarge } from '../../errors.ts'
+import { pauseAfter } from '../../longText.ts'
 import type { GuardedAnswer } from '../../services.ts'
 import { ProgramFailed } from '../failures.ts'
-import { pauseAfter } from '../../longText.ts'
 import { JSON_TYPE, SSE_TYPE } from '../protocol.ts'
 import { sseEvent } from '../sseMessages.ts'
 
